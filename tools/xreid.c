@@ -1,0 +1,34 @@
+/* xreid: picks the sub-command. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/commands.h"
+#include "tools/options.h"
+
+static const struct {
+  const char *name;
+  int (*run)(int argc, char **argv);
+  const char *summary;
+} commands[] = {
+    {"info", xr_command_info, "version, libraries and devices"},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_commands(FILE *out) {
+  fputs("xreid: cross-modal person re-identification\n\nusage: xreid COMMAND ... (xreid COMMAND --help tells more)\n\n", out);
+  for (int i = 0; i < COMMANDS; i++) fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+}
+
+int main(int argc, char **argv) {
+  const char *name = argc > 1 ? argv[1] : "";
+  for (int i = 0; i < COMMANDS; i++)
+    if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
+  if (strcmp(name, "--version") == 0) return puts("xreid " XREID_VERSION) < 0;
+  if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0) {
+    print_commands(stdout);
+    return XR_EXIT_DONE;
+  }
+  if (*name) fprintf(stderr, "xreid: there is no command '%s'\n\n", name);
+  print_commands(stderr);
+  return XR_EXIT_USAGE;
+}
