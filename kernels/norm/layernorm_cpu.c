@@ -34,7 +34,7 @@ xr_status xr_layernorm_forward_cpu(const xr_layernorm *a) {
     const float mean = total / (float)n;
 #pragma omp simd reduction(+ : squares)
     for (int64_t i = 0; i < n; i++) squares += (s[i] - mean) * (s[i] - mean);
-    const float rstd = 1.0f / sqrtf(squares / (float)n + a->eps);
+    const float rstd = (float)(1.0 / sqrt((double)squares / (double)n + (double)a->eps)); /* rounded once: it scales the whole row */
     float *y = xr_row_target(a->y, a->dtype, row, n, scratch_y);
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) y[i] = (s[i] - mean) * rstd * a->weight[i] + a->bias[i];
