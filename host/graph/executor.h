@@ -9,6 +9,7 @@ typedef struct xr_executor xr_executor;
 typedef struct {
   bool poison;       /* dead memory is filled with NaN between ticks: a wrong lifetime shows at once */
   bool check_finite; /* every float result is searched for NaN and infinity: slow, names the first bad tensor */
+  void *memory;        /* the plan's arena, aligned to 64, lent by the caller; NULL: allocated here */
 } xr_executor_options;
 
 /* The plan and its graph's parameters (allocated) outlive the executor. Out of memory: the message names the plan's figure and the
@@ -22,14 +23,14 @@ void *xr_executor_input(xr_executor *executor, xr_var input);
 const void *xr_executor_value(const xr_executor *executor, xr_var v);
 
 /* Forward only: all nodes. */
-xr_status xr_executor_forward(xr_executor *executor, xr_step_state state);
+xr_status xr_executor_forward(xr_executor *executor, xr_seed seed);
 /* Forward and backward: the parameters' gradient array holds the gradients of the loss afterwards. */
-xr_status xr_executor_step(xr_executor *executor, xr_step_state state);
+xr_status xr_executor_step(xr_executor *executor, xr_seed seed);
 
 /* Runs the step again, node by node, and describes the first value or gradient that is not finite: "gradient of visual.ln_post (layernorm):
  * 3 of 768 elements are NaN". XR_NOT_FINITE with that message; XR_OK when all are finite. */
-xr_status xr_executor_find_nonfinite(xr_executor *executor, xr_step_state state);
+xr_status xr_executor_find_nonfinite(xr_executor *executor, xr_seed seed);
 
 /* ---- for node-by-node comparison (check_nodes.h) */
 int xr_executor_tick_count(const xr_executor *executor);
-xr_status xr_executor_run_tick(xr_executor *executor, int tick, xr_step_state state);
+xr_status xr_executor_run_tick(xr_executor *executor, int tick, xr_seed seed);

@@ -32,7 +32,7 @@ static void bind_tick(xr_executor *e, int at) {
   xr_run *run = &e->runs[at];
   *run = (xr_run){.accumulate = tick->accumulate,
                   .dout_owned = tick->dout_owned,
-                  .state = &e->state,
+                  .seed = &e->seed,
                   .workspace = xr_executor_piece(e, tick->workspace)};
   for (int j = 0; j < node->in_count; j++) {
     run->in[j] = value_pointer(e, tick, node->in[j]);
@@ -44,6 +44,13 @@ static void bind_tick(xr_executor *e, int at) {
   }
 }
 
+static void find_unreached(xr_executor *e) {
+  const xr_graph *g = e->plan->graph;
+  for (int i = 0; i < xr_parameter_count(g->parameters); i++) e->unreached[i] = true;
+  for (int t = 1; t < g->tensor_count; t++)
+    if (g->tensors[t]->kind == XR_TENSOR_PARAMETER && e->plan->reached[t]) e->unreached[g->tensors[t]->parameter] = false;
+}
+
 xr_status xr_executor_new(xr_executor **out, const xr_plan *plan, xr_executor_options options) {
   *out = NULL;
   xr_executor *e = calloc(1, sizeof *e);
@@ -51,8 +58,10 @@ xr_status xr_executor_new(xr_executor **out, const xr_plan *plan, xr_executor_op
   e->plan = plan;
   e->options = options;
   e->runs = calloc((size_t)plan->tick_count + 1, sizeof *e->runs);
-  e->memory = xr_block_alloc(plan->arena_bytes);
-  if (!e->runs || !e->memory) {
+  e->unreached = calloc((size_t)xr_parameter_count(plan->graph->parameters) + 1, sizeof *e->unreached);
+  e->own_memory = options.memory ? NULL : xr_block_alloc(plan->arena_bytes);
+  e->memory = options.memory ? options.memory : e->own_memory;
+  if (!e->runs || !e->unreached || !e->memory) {
     xr_executor_free(e);
     return xr_fail(XR_NO_MEMORY,
                    "the plan needs %.1f MiB for activations, which this machine does not give; `xreid plan` shows the largest tensors",
@@ -60,13 +69,15 @@ xr_status xr_executor_new(xr_executor **out, const xr_plan *plan, xr_executor_op
   }
   if (options.poison) memset(e->memory, 0xff, plan->arena_bytes);
   for (int at = 0; at < plan->tick_count; at++) bind_tick(e, at);
+  find_unreached(e);
   *out = e;
   return XR_OK;
 }
 
 void xr_executor_free(xr_executor *e) {
   if (!e) return;
-  xr_block_free(e->memory);
+  xr_block_free(e->own_memory);
+  free(e->unreached);
   free(e->runs);
   free(e);
 }
@@ -89,11 +100,11 @@ static void poison_blocks(xr_executor *e, int at, bool born) {
   }
 }
 
-xr_status xr_executor_run_tick(xr_executor *e, int at, xr_step_state state) {
+xr_status xr_executor_run_tick(xr_executor *e, int at, xr_seed seed) {
   const xr_tick *tick = &e->plan->ticks[at];
   const xr_node *node = e->plan->graph->nodes[tick->node];
   const bool backward = tick->kind == XR_TICK_BACKWARD;
-  e->state = state;
+  e->seed = seed;
   if (backward && at == e->plan->backward_start) *(float *)gradient_pointer(e, e->plan->loss) = 1;
   if (e->options.poison) poison_blocks(e, at, true);
   xr_run_function function = backward ? node->op->backward[XR_CPU] : node->op->forward[XR_CPU];
@@ -108,14 +119,10 @@ xr_status xr_executor_run_tick(xr_executor *e, int at, xr_step_state state) {
 int xr_executor_tick_count(const xr_executor *e) { return e->plan->tick_count; }
 
 static void zero_unreached_gradients(const xr_executor *e) {
-  const xr_graph *g = e->plan->graph;
-  xr_parameter_arrays a = xr_parameters_arrays(g->parameters);
-  for (int i = 0; i < xr_parameter_count(g->parameters); i++) {
-    bool reached = false;
-    for (int t = 1; t < g->tensor_count && !reached; t++)
-      reached = g->tensors[t]->kind == XR_TENSOR_PARAMETER && g->tensors[t]->parameter == i && e->plan->reached[t];
-    const xr_parameter *p = xr_parameter_at(g->parameters, i);
-    if (!reached) memset(a.gradient + p->offset, 0, (size_t)xr_elements(p->shape) * sizeof(float));
+  const xr_parameters *parameters = e->plan->graph->parameters;
+  for (int i = 0; i < xr_parameter_count(parameters); i++) {
+    const xr_parameter *p = xr_parameter_at(parameters, i);
+    if (e->unreached[i]) memset(xr_parameters_arrays(parameters).gradient + p->offset, 0, (size_t)xr_elements(p->shape) * sizeof(float));
   }
 }
 
@@ -149,24 +156,24 @@ static xr_status check_tick(const xr_executor *e, int at) {
 }
 
 /* Ticks first .. end-1. */
-static xr_status run_ticks(xr_executor *e, int first, int end, xr_step_state state, bool check) {
+static xr_status run_ticks(xr_executor *e, int first, int end, xr_seed seed, bool check) {
   for (int at = first; at < end; at++) {
-    XR_TRY(xr_executor_run_tick(e, at, state));
+    XR_TRY(xr_executor_run_tick(e, at, seed));
     if (check) XR_TRY(check_tick(e, at));
   }
   return XR_OK;
 }
 
-static xr_status run_step(xr_executor *e, xr_step_state state, bool check) {
+static xr_status run_step(xr_executor *e, xr_seed seed, bool check) {
   const xr_plan *plan = e->plan;
-  XR_TRY(run_ticks(e, 0, plan->backward_start, state, check));
+  XR_TRY(run_ticks(e, 0, plan->backward_start, seed, check));
   if (plan->backward_start == plan->tick_count) return XR_OK;
   zero_unreached_gradients(e);
-  return run_ticks(e, plan->backward_start, plan->tick_count, state, check);
+  return run_ticks(e, plan->backward_start, plan->tick_count, seed, check);
 }
 
-xr_status xr_executor_forward(xr_executor *e, xr_step_state state) {
-  return run_ticks(e, 0, e->plan->backward_start, state, e->options.check_finite);
+xr_status xr_executor_forward(xr_executor *e, xr_seed seed) {
+  return run_ticks(e, 0, e->plan->backward_start, seed, e->options.check_finite);
 }
-xr_status xr_executor_step(xr_executor *e, xr_step_state state) { return run_step(e, state, e->options.check_finite); }
-xr_status xr_executor_find_nonfinite(xr_executor *e, xr_step_state state) { return run_step(e, state, true); }
+xr_status xr_executor_step(xr_executor *e, xr_seed seed) { return run_step(e, seed, e->options.check_finite); }
+xr_status xr_executor_find_nonfinite(xr_executor *e, xr_seed seed) { return run_step(e, seed, true); }

@@ -7,17 +7,13 @@
 
 #include "host/base/status.h"
 #include "host/graph/tensor.h"
+#include "kernels/common/seed.h"
 
 enum { XR_MAX_IN = 12, XR_MAX_OUT = 4 };
 
 typedef enum { XR_CPU, XR_CUDA, XR_BACKENDS } xr_backend;
 
 typedef struct xr_node xr_node;
-
-/* What changes from step to step; on a device it lies in device memory. */
-typedef struct {
-  uint64_t seed, step;
-} xr_step_state;
 
 /* The pointers of one node, already planned. */
 typedef struct {
@@ -28,9 +24,15 @@ typedef struct {
   uint32_t accumulate;    /* bit i: add to din[i]; else assign */
   uint32_t dout_owned;    /* bit j: backward may overwrite dout[j] */
   void *workspace;
-  const xr_step_state *state;
+  const xr_seed *seed; /* of the step: key = the run's seed, counter = the step */
   void *stream; /* of the device; NULL on the CPU */
 } xr_run;
+
+/* What the planner decided about one run of a node, before any memory exists. */
+typedef struct {
+  bool backward;
+  uint32_t accumulate, dout_owned; /* as in xr_run */
+} xr_run_kind;
 
 typedef xr_status (*xr_run_function)(const xr_node *node, const xr_run *run);
 
@@ -48,7 +50,7 @@ typedef struct xr_op {
   uint32_t pass_gradient;
   bool pass_modifies;
   bool is_view; /* out[0] is in[0] under another shape: no forward work, no memory */
-  size_t (*workspace)(const xr_node *node, bool backward, uint32_t dout_owned); /* bytes; NULL: none */
+  size_t (*workspace)(const xr_node *node, xr_run_kind kind); /* bytes; NULL: none */
   double (*flops)(const xr_node *node, bool backward); /* of matrix products: 2 for each multiply-add; NULL: none */
   xr_run_function forward[XR_BACKENDS], backward[XR_BACKENDS];
 } xr_op;

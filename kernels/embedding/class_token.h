@@ -14,9 +14,9 @@
 
 typedef struct {
   int64_t batch, tokens, width; /* B, N, D */
-  xr_dtype dtype;               /* of x, class_token, position, y, dy, dx: XR_F32 or XR_BF16 */
+  xr_dtype dtype;               /* of x, position, y, dy, dx: XR_F32 or XR_BF16 */
   const void *x;                /* [B, N, D] */
-  const void *class_token;      /* [D] */
+  const float *class_token;     /* [D] */
   const void *position;         /* [N + 1, D] */
   void *y;                      /* [B, N + 1, D] */
   /* backward: any of the gradients may be NULL */

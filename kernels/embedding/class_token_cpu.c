@@ -18,8 +18,7 @@ xr_status xr_class_token_forward_cpu(const xr_class_token *a) {
       for (int64_t at = 0; at < width; at += XR_SPAN) {
         const int64_t n = xr_span_length(width, at);
         float scratch_x[XR_SPAN], scratch_p[XR_SPAN], y[XR_SPAN];
-        const float *x = t == 0 ? xr_span_read(a->class_token, a->dtype, at, n, scratch_x)
-                                : xr_span_read(a->x, a->dtype, (b * a->tokens + t - 1) * width + at, n, scratch_x);
+        const float *x = t == 0 ? a->class_token + at : xr_span_read(a->x, a->dtype, (b * a->tokens + t - 1) * width + at, n, scratch_x);
         const float *p = xr_span_read(a->position, a->dtype, t * width + at, n, scratch_p);
 #pragma omp simd
         for (int64_t i = 0; i < n; i++) y[i] = x[i] + p[i];
@@ -47,8 +46,7 @@ xr_status xr_class_token_backward_cpu(const xr_class_token *a) {
   XR_TRY(check(a));
   const int64_t rows = a->tokens + 1;
   if (a->dx) input_gradient(a);
-  if (a->dclass_token)
-    xr_sum_over_batch(a->dclass_token, a->accumulate_dclass_token, a->dy, a->dtype, a->batch, rows, 0, 1, a->width);
+  if (a->dclass_token) xr_sum_over_batch(a->dclass_token, a->accumulate_dclass_token, a->dy, a->dtype, a->batch, rows, 0, 1, a->width);
   if (a->dposition) xr_sum_over_batch(a->dposition, a->accumulate_dposition, a->dy, a->dtype, a->batch, rows, 0, rows, a->width);
   return XR_OK;
 }
