@@ -47,8 +47,7 @@ xr_status xr_class_token_backward_cpu(const xr_class_token *a) {
   XR_TRY(check(a));
   const int64_t rows = a->tokens + 1;
   if (a->dx) input_gradient(a);
-  if (a->dclass_token)
-    xr_sum_over_batch(a->dclass_token, a->accumulate_dclass_token, a->dy, a->dtype, a->batch, rows, 0, 1, a->width);
+  if (a->dclass_token) xr_sum_over_batch(a->dclass_token, a->accumulate_dclass_token, a->dy, a->dtype, a->batch, rows, 0, 1, a->width);
   if (a->dposition) xr_sum_over_batch(a->dposition, a->accumulate_dposition, a->dy, a->dtype, a->batch, rows, 0, rows, a->width);
   return XR_OK;
 }
