@@ -21,10 +21,10 @@ typedef struct {
   const void *position;                     /* [T, D] */
   void *y;                                  /* [B, T, D] */
   /* backward */
-  const void *dy;           /* [B, T, D] */
-  float *dtable;            /* [V, D] or NULL */
-  float *dposition;         /* [T, D] or NULL */
-  bool accumulate_dtable;   /* add to dtable; when assigning, rows that no token uses become 0 */
+  const void *dy;         /* [B, T, D] */
+  float *dtable;          /* [V, D] or NULL */
+  float *dposition;       /* [T, D] or NULL */
+  bool accumulate_dtable; /* add to dtable; when assigning, rows that no token uses become 0 */
   bool accumulate_dposition;
   void *workspace; /* xr_token_embedding_workspace() bytes, backward only */
 } xr_token_embedding;

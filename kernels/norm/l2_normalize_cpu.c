@@ -5,8 +5,7 @@
 #include "kernels/common/spans.h"
 
 static xr_status check(const xr_l2_normalize *a) {
-  if (a->rows < 0 || a->cols < 1)
-    return xr_fail(XR_BAD_SHAPE, "l2_normalize: x [%lld, %lld]", (long long)a->rows, (long long)a->cols);
+  if (a->rows < 0 || a->cols < 1) return xr_fail(XR_BAD_SHAPE, "l2_normalize: x [%lld, %lld]", (long long)a->rows, (long long)a->cols);
   if (!xr_is_float(a->x_dtype) || !xr_is_float(a->y_dtype))
     return xr_fail(XR_UNSUPPORTED, "l2_normalize: %s to %s", xr_dtype_name(a->x_dtype), xr_dtype_name(a->y_dtype));
   return XR_OK;
