@@ -62,6 +62,7 @@ static xr_resize_filter filter_named(const char *name) {
   for (int i = 0; i < XR_RESIZE_FILTERS; i++)
     if (strcmp(name, names[i]) == 0) return (xr_resize_filter)i;
   cr_assert_fail("filter %s", name);
+  return XR_RESIZE_FILTERS;
 }
 
 static void resize_one(const xr_golden *g, const xr_stored_tensor *expected, const char *what) {
