@@ -10,6 +10,7 @@ static const struct {
   int (*run)(int argc, char **argv);
   const char *summary;
 } commands[] = {
+    {"data", xr_command_data, "look into data sets and pictures"},
     {"info", xr_command_info, "version, libraries and devices"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
