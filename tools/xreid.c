@@ -11,6 +11,7 @@ static const struct {
   const char *summary;
 } commands[] = {
     {"info", xr_command_info, "version, libraries and devices"},
+    {"tokenize", xr_command_tokenize, "captions to token ids"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
