@@ -12,6 +12,7 @@ static const struct {
 } commands[] = {
     {"data", xr_command_data, "look into data sets and pictures"},
     {"info", xr_command_info, "version, libraries and devices"},
+    {"tokenize", xr_command_tokenize, "captions to token ids"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
