@@ -2,3 +2,4 @@
 #pragma once
 
 int xr_command_info(int argc, char **argv);
+int xr_command_rank(int argc, char **argv);

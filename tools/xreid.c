@@ -11,6 +11,7 @@ static const struct {
   const char *summary;
 } commands[] = {
     {"info", xr_command_info, "version, libraries and devices"},
+    {"rank", xr_command_rank, "evaluates features or scores made anywhere"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
