@@ -4,3 +4,4 @@
 int xr_command_data(int argc, char **argv);
 int xr_command_info(int argc, char **argv);
 int xr_command_tokenize(int argc, char **argv);
+int xr_command_rank(int argc, char **argv);

@@ -13,6 +13,7 @@ static const struct {
     {"data", xr_command_data, "look into data sets and pictures"},
     {"info", xr_command_info, "version, libraries and devices"},
     {"tokenize", xr_command_tokenize, "captions to token ids"},
+    {"rank", xr_command_rank, "evaluates features or scores made anywhere"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
