@@ -80,15 +80,14 @@ static xr_status read_override(xr_arena *arena, const char *text, xr_yaml **root
   xr_yaml *value;
   XR_TRY(xr_yaml_parse(&value, arena, source, false, equals + 1, strlen(equals + 1)));
   if (value->kind == XR_YAML_MAPPING && !value->count) value->kind = XR_YAML_SCALAR; /* "key=": an empty text */
-  while (equals > text) {
-    const char *key = equals;
+  for (const char *key = equals, *end = equals; key > text; end = key - 1) {         /* from the innermost key outwards */
+    key = end;
     while (key > text && key[-1] != '.') key--;
-    char *name = xr_arena_format(arena, "%.*s", (int)(equals - key), key);
+    char *name = xr_arena_format(arena, "%.*s", (int)(end - key), key);
     xr_yaml *outer = xr_yaml_new(arena, XR_YAML_MAPPING, place);
     if (!name || !outer || xr_yaml_add(arena, outer, name, place, value) != XR_OK) return XR_NO_MEMORY;
     if (!*name) return xr_yaml_fail(place, "a dot has no key before or after it");
     value = outer;
-    equals = key > text ? key - 1 : text;
   }
   *root = value;
   return xr_config_check(arena, value);
