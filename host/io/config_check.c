@@ -117,11 +117,13 @@ static xr_status wrong_kind(const xr_yaml *node, const char *path, const char *e
   return xr_yaml_fail(node->place, "'%s' takes %s, not %s", path, expected, shown(text, node));
 }
 
-void xr_config_number(char text[XR_NUMBER_CHARS], double value) {
+const char *xr_config_number(xr_arena *arena, double value) {
+  char text[40];
   for (int digits = 1; digits <= 17; digits++) {
-    snprintf(text, XR_NUMBER_CHARS, "%.*g", digits, value);
-    if (strtod(text, NULL) == value) return;
+    snprintf(text, sizeof text, "%.*g", digits, value);
+    if (strtod(text, NULL) == value) break;
   }
+  return xr_arena_copy(arena, text);
 }
 
 static xr_status check_range(const xr_yaml *node, const char *path, double value) {
@@ -142,12 +144,11 @@ static xr_status check_integer(xr_arena *arena, xr_yaml *node, const char *path)
 }
 
 static xr_status check_number(xr_arena *arena, xr_yaml *node, const char *path) {
-  char *end, text[XR_NUMBER_CHARS];
+  char *end;
   double value = strtod(node->text, &end);
   if (end == node->text || *end || node->text[strspn(node->text, "0123456789+-.eE")]) return wrong_kind(node, path, "a number");
   XR_TRY(check_range(node, path, value));
-  xr_config_number(text, value);
-  node->text = xr_arena_copy(arena, text);
+  node->text = xr_config_number(arena, value);
   return node->text ? XR_OK : XR_NO_MEMORY;
 }
 

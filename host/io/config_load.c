@@ -208,14 +208,10 @@ void xr_config_free(xr_config *config) {
 static xr_status to_tree(xr_arena *arena, const cyaml_schema_value_t *schema, const char *data, uint32_t count, xr_yaml **out);
 
 static const char *scalar_text(xr_arena *arena, const cyaml_schema_value_t *schema, const char *data) {
-  char number[XR_NUMBER_CHARS];
   if (schema->type == CYAML_STRING) return *(char *const *)data;
   if (schema->type == CYAML_BOOL) return *(const bool *)data ? "true" : "false";
   if (schema->type == CYAML_INT) return xr_arena_format(arena, "%" PRId64, *(const int64_t *)data);
-  if (schema->type == CYAML_FLOAT) {
-    xr_config_number(number, *(const double *)data);
-    return xr_arena_copy(arena, number);
-  }
+  if (schema->type == CYAML_FLOAT) return xr_config_number(arena, *(const double *)data);
   int value;
   memcpy(&value, data, sizeof value);
   for (uint32_t i = 0; i < schema->enumeration.count; i++)

@@ -26,6 +26,5 @@ const xr_config_rule *xr_config_rule_for(const char *path);
  * sections as mappings, absent keys of sequence entries filled in. Keys of mappings outside sequences may be absent. */
 xr_status xr_config_check(xr_arena *arena, xr_yaml *root);
 
-/* The shortest decimal form that reads back as `value`. */
-enum { XR_NUMBER_CHARS = 32 };
-void xr_config_number(char text[XR_NUMBER_CHARS], double value);
+/* The shortest decimal form that reads back as `value`; NULL: no memory. */
+const char *xr_config_number(xr_arena *arena, double value);
