@@ -48,7 +48,7 @@ def main():
         golden.case(f"add.{count}", {k: torch.randn(count) for k in ("a", "b", "dy")}, add)
         golden.case(f"scale.{count}", {k: torch.randn(count) for k in ("x", "dy")}, scale)
     seed, step = 0x123456789ABCD, 0x100000007
-    for count, rate, node in ((1, 0.0, 0), (1029, 0.25, 12345678901), (130, 0.9, 3)):
+    for count, rate, node in ((1, 0.0, 0), (1029, 0.25, 12345678901), (130, 0.875, 3)):
         keep = torch.tensor([u >= rate for u in uniform(seed, step, node, count)], dtype=torch.int32)
         inputs = {"x": torch.randn(count), "dy": torch.randn(count), "keep": keep, "rate": rate, "node": node, "key": seed, "step": step}
         golden.case(f"dropout.{count}", inputs, dropout)
