@@ -1,5 +1,6 @@
-/* CLIP's two towers (Radford et al., "Learning transferable visual models from natural language supervision", 2021) and their tensors' names as
- * in OpenAI's checkpoints. Every token is normalised and projected, as IRRA does; the global feature is the class or end-of-text token. */
+/* CLIP's two towers (Radford et al., "Learning transferable visual models from natural language supervision", 2021) and their tensors'
+ * names as in OpenAI's checkpoints. Every token is normalised and projected, as IRRA does; the global feature is the class or end-of-text
+ * token. */
 #pragma once
 
 #include "host/ops/ops.h"
@@ -21,8 +22,8 @@ xr_var xr_clip_image_tower(xr_graph *g, const xr_clip_size *size, xr_var images)
 /* ids i32 [B, context] -> projected tokens [B, context, embed] */
 xr_var xr_clip_text_tower(xr_graph *g, const xr_clip_size *size, xr_var ids);
 
-/* One residual block over x + residual (residual may be empty): LayerNorm, attention, LayerNorm, feed-forward. The second addition is left to
- * whoever reads next, so that it fuses with the next LayerNorm: the stream after the block is *x + *residual. */
+/* One residual block over x + residual (residual may be empty): LayerNorm, attention, LayerNorm, feed-forward. The second addition is left
+ * to whoever reads next, so that it fuses with the next LayerNorm: the stream after the block is *x + *residual. */
 typedef struct {
   int64_t width, layers, heads, mlp;
   bool causal;

@@ -51,8 +51,9 @@ static void train(xr_graph *g, const xr_model_context *context, xr_training_grap
   /* SDM: cosines of all pairs against the identities */
   xr_var v_unit = xr_l2_normalize_rows(g, "image_unit", v), t_unit = xr_l2_normalize_rows(g, "text_unit", t);
   xr_var cosine = xr_matmul_transposed(g, "cosine", v_unit, t_unit);
-  add_loss(out, "sdm", xr_sdm_loss(g, "sdm", cosine, out->identity, out->image,
-                                   (xr_sdm_options){.temperature = (float)c->loss.sdm.temperature, .semi_weight = (float)c->loss.sdm.semi_weight}));
+  add_loss(out, "sdm",
+           xr_sdm_loss(g, "sdm", cosine, out->identity, out->image,
+                       (xr_sdm_options){.temperature = (float)c->loss.sdm.temperature, .semi_weight = (float)c->loss.sdm.semi_weight}));
 
   /* ID: one classifier shared by both modalities, on the features as they are */
   xr_scope_begin(g, "classifier");
@@ -60,8 +61,10 @@ static void train(xr_graph *g, const xr_model_context *context, xr_training_grap
   xr_var bias = xr_param(g, "bias", XR_SHAPE(context->classes), (xr_init){XR_INIT_ZERO, 0});
   xr_scope_end(g);
   xr_linear_options to_logits = {.f32_result = true};
-  xr_var id_v = xr_cross_entropy_loss(g, "id.image", xr_linear_with(g, "classifier.image", v, weight, bias, to_logits), out->identity, (float)c->loss.id.smoothing);
-  xr_var id_t = xr_cross_entropy_loss(g, "id.text", xr_linear_with(g, "classifier.text", t, weight, bias, to_logits), out->identity, (float)c->loss.id.smoothing);
+  xr_var id_v = xr_cross_entropy_loss(g, "id.image", xr_linear_with(g, "classifier.image", v, weight, bias, to_logits), out->identity,
+                                      (float)c->loss.id.smoothing);
+  xr_var id_t = xr_cross_entropy_loss(g, "id.text", xr_linear_with(g, "classifier.text", t, weight, bias, to_logits), out->identity,
+                                      (float)c->loss.id.smoothing);
   add_loss(out, "id", xr_weighted_loss(g, "id", 2, (xr_var[]){id_v, id_t}, (float[]){0.5f, 0.5f}));
 
   out->total = xr_weighted_loss(g, "total", out->losses, out->loss, (float[]){(float)c->loss.sdm.weight, (float)c->loss.id.weight});

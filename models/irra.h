@@ -1,5 +1,6 @@
-/* IRRA (Jiang and Ye, "Cross-modal implicit relation reasoning and aligning for text-to-image person retrieval", CVPR 2023): CLIP's towers trained with
- * similarity distribution matching (SDM) and an identity loss. Its masked-language-modelling branch is not part of this build yet. */
+/* IRRA (Jiang and Ye, "Cross-modal implicit relation reasoning and aligning for text-to-image person retrieval", CVPR 2023): CLIP's towers
+ * trained with similarity distribution matching (SDM) and an identity loss. Its masked-language-modelling branch is not part of this build
+ * yet. */
 #pragma once
 
 #include "models/method.h"

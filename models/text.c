@@ -5,7 +5,11 @@
 
 xr_var xr_clip_text_tower(xr_graph *g, const xr_clip_size *size, xr_var ids) {
   const int64_t width = size->text_width;
-  const xr_block_size block = {.width = width, .layers = size->text_layers, .heads = size->text_heads, .mlp = size->text_mlp, .causal = true,
+  const xr_block_size block = {.width = width,
+                               .layers = size->text_layers,
+                               .heads = size->text_heads,
+                               .mlp = size->text_mlp,
+                               .causal = true,
                                .activation = size->activation};
   xr_var table = xr_param(g, "token_embedding.weight", XR_SHAPE(size->vocabulary, width), (xr_init){XR_INIT_NORMAL, 0.02f});
   xr_var position = xr_param(g, "positional_embedding", XR_SHAPE(size->context, width), (xr_init){XR_INIT_NORMAL, 0.01f});

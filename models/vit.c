@@ -10,8 +10,8 @@ int64_t xr_clip_patches(const xr_clip_size *size) {
 xr_var xr_clip_image_tower(xr_graph *g, const xr_clip_size *size, xr_var images) {
   const int64_t width = size->image_width, patch = size->patch;
   const float std = powf((float)width, -0.5f), patch_std = powf(3.0f * (float)(patch * patch), -0.5f);
-  const xr_block_size block = {.width = width, .layers = size->image_layers, .heads = size->image_heads, .mlp = size->image_mlp,
-                               .activation = size->activation};
+  const xr_block_size block = {
+      .width = width, .layers = size->image_layers, .heads = size->image_heads, .mlp = size->image_mlp, .activation = size->activation};
   xr_scope_begin(g, "visual");
   xr_var kernel = xr_param(g, "conv1.weight", XR_SHAPE(width, 3, patch, patch), (xr_init){XR_INIT_NORMAL, patch_std});
   xr_var class_token = xr_param(g, "class_embedding", XR_SHAPE(width), (xr_init){XR_INIT_NORMAL, std});

@@ -69,12 +69,14 @@ static xr_status run_side(const side *s, xr_loader *loader, void *memory, float 
     if (s->model.pixels.id) {
       memcpy(xr_executor_input(executor, s->model.pixels), batch->pixels, (size_t)xr_elements(xr_shape_of(s->graph, s->model.pixels)));
     } else {
-      memcpy(xr_executor_input(executor, s->model.ids), batch->tokens, (size_t)xr_elements(xr_shape_of(s->graph, s->model.ids)) * sizeof(int32_t));
+      memcpy(xr_executor_input(executor, s->model.ids), batch->tokens,
+             (size_t)xr_elements(xr_shape_of(s->graph, s->model.ids)) * sizeof(int32_t));
       int32_t *end = xr_executor_input(executor, s->model.end);
       for (int64_t i = 0; i < shape.dim[0]; i++) end[i] = batch->lengths[i] - 1;
     }
     status = xr_executor_forward(executor, (xr_seed){0});
-    if (status == XR_OK) memcpy(features + done * width, xr_executor_value(executor, s->model.features), (size_t)(batch->count * width) * sizeof(float));
+    if (status == XR_OK)
+      memcpy(features + done * width, xr_executor_value(executor, s->model.features), (size_t)(batch->count * width) * sizeof(float));
     done += batch->count;
     xr_loader_release(loader, batch);
   }
@@ -83,9 +85,14 @@ static xr_status run_side(const side *s, xr_loader *loader, void *memory, float 
 }
 
 static xr_loader_options loader_options(const xr_config *c) {
-  return (xr_loader_options){.width = (int32_t)c->image.width, .height = (int32_t)c->image.height, .filter = (xr_resize_filter)c->image.resize,
-                             .context = (int32_t)c->text.context, .batch = (int32_t)c->eval.batch, .workers = c->data.workers ? (int)c->data.workers : 1,
-                             .slots = 3, .allow_truncated = true};
+  return (xr_loader_options){.width = (int32_t)c->image.width,
+                             .height = (int32_t)c->image.height,
+                             .filter = (xr_resize_filter)c->image.resize,
+                             .context = (int32_t)c->text.context,
+                             .batch = (int32_t)c->eval.batch,
+                             .workers = c->data.workers ? (int)c->data.workers : 1,
+                             .slots = 3,
+                             .allow_truncated = true};
 }
 
 xr_status xr_encode_split(xr_encoder *e, xr_split_id split, void *memory, xr_split_features *f) {
@@ -121,11 +128,18 @@ xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_f
   int64_t *query_ids = ids + f->image_count;
   for (int64_t i = 0; i < f->image_count; i++) ids[i] = data->images[i].pid;
   for (int64_t i = 0; i < f->caption_count; i++) query_ids[i] = data->captions[i].pid;
-  xr_evaluation_input in = {.queries = f->caption_count, .gallery = f->image_count, .query_features = f->captions, .gallery_features = f->images,
-                            .width = f->width, .metric = XR_COSINE, .query_ids = query_ids, .gallery_ids = ids};
+  xr_evaluation_input in = {.queries = f->caption_count,
+                            .gallery = f->image_count,
+                            .query_features = f->captions,
+                            .gallery_features = f->images,
+                            .width = f->width,
+                            .metric = XR_COSINE,
+                            .query_ids = query_ids,
+                            .gallery_ids = ids};
   xr_tie_rule ties;
   xr_status status = xr_tie_rule_parse(task->config->eval.ties, &ties);
-  if (status == XR_OK) status = xr_evaluate(&in, &(xr_evaluation_options){.max_rank = task->config->eval.max_rank, .ties = ties, .top_k = top_k}, result);
+  if (status == XR_OK)
+    status = xr_evaluate(&in, &(xr_evaluation_options){.max_rank = task->config->eval.max_rank, .ties = ties, .top_k = top_k}, result);
   xr_block_free(ids);
   return status;
 }

@@ -13,8 +13,8 @@ void xr_encoder_free(xr_encoder *encoder);
 
 size_t xr_encoder_arena_bytes(const xr_encoder *encoder); /* of the larger of the two plans */
 
-/* Features of a split: images [images, embed] and captions [captions, embed], f32, not normalised. Fresh blocks (xr_block_free). `memory` has
- * xr_encoder_arena_bytes() for the activations, or is NULL: allocated for the time of the call. */
+/* Features of a split: images [images, embed] and captions [captions, embed], f32, not normalised. Fresh blocks (xr_block_free). `memory`
+ * has xr_encoder_arena_bytes() for the activations, or is NULL: allocated for the time of the call. */
 typedef struct {
   float *images, *captions;
   int64_t image_count, caption_count, width;

@@ -17,8 +17,8 @@ typedef struct {
 /* Opens the data set (these splits: bits 1u << XR_SPLIT_..) and the vocabulary. The configuration outlives the task. */
 xr_status xr_task_open(xr_task *task, const xr_config *config, unsigned splits);
 
-/* The shapes alone, without any data: classes and vocabulary from the configuration, from files that happen to be there, or from the official
- * counts of the data set and CLIP's vocabulary. */
+/* The shapes alone, without any data: classes and vocabulary from the configuration, from files that happen to be there, or from the
+ * official counts of the data set and CLIP's vocabulary. */
 xr_status xr_task_describe(xr_task *task, const xr_config *config);
 
 void xr_task_close(xr_task *task);

@@ -9,7 +9,7 @@ typedef struct xr_executor xr_executor;
 typedef struct {
   bool poison;       /* dead memory is filled with NaN between ticks: a wrong lifetime shows at once */
   bool check_finite; /* every float result is searched for NaN and infinity: slow, names the first bad tensor */
-  void *memory;        /* the plan's arena, aligned to 64, lent by the caller; NULL: allocated here */
+  void *memory;      /* the plan's arena, aligned to 64, lent by the caller; NULL: allocated here */
 } xr_executor_options;
 
 /* The plan and its graph's parameters (allocated) outlive the executor. Out of memory: the message names the plan's figure and the

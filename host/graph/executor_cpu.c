@@ -30,10 +30,8 @@ static void bind_tick(xr_executor *e, int at) {
   const xr_tick *tick = &e->plan->ticks[at];
   const xr_node *node = e->plan->graph->nodes[tick->node];
   xr_run *run = &e->runs[at];
-  *run = (xr_run){.accumulate = tick->accumulate,
-                  .dout_owned = tick->dout_owned,
-                  .seed = &e->seed,
-                  .workspace = xr_executor_piece(e, tick->workspace)};
+  *run = (xr_run){
+      .accumulate = tick->accumulate, .dout_owned = tick->dout_owned, .seed = &e->seed, .workspace = xr_executor_piece(e, tick->workspace)};
   for (int j = 0; j < node->in_count; j++) {
     run->in[j] = value_pointer(e, tick, node->in[j]);
     if (tick->kind == XR_TICK_BACKWARD) run->din[j] = gradient_pointer(e, node->in[j]);

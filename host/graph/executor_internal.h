@@ -8,7 +8,7 @@ struct xr_executor {
   xr_executor_options options;
   char *memory, *own_memory; /* own_memory: NULL when the arena is lent */
   bool *unreached;           /* parameters without a gradient in this graph: zeroed before backward */
-  xr_run *runs; /* one a tick: every pointer is decided before the first run */
+  xr_run *runs;              /* one a tick: every pointer is decided before the first run */
   xr_seed seed;
 };
 

@@ -25,7 +25,7 @@ typedef struct {
   uint32_t dout_owned;    /* bit j: backward may overwrite dout[j] */
   void *workspace;
   const xr_seed *seed; /* of the step: key = the run's seed, counter = the step */
-  void *stream; /* of the device; NULL on the CPU */
+  void *stream;        /* of the device; NULL on the CPU */
 } xr_run;
 
 /* What the planner decided about one run of a node, before any memory exists. */
@@ -49,9 +49,9 @@ typedef struct xr_op {
    * pointers: din[i] == dout[0] (or == an earlier din) asks for no copy. */
   uint32_t pass_gradient;
   bool pass_modifies;
-  bool is_view; /* out[0] is in[0] under another shape: no forward work, no memory */
+  bool is_view;                                               /* out[0] is in[0] under another shape: no forward work, no memory */
   size_t (*workspace)(const xr_node *node, xr_run_kind kind); /* bytes; NULL: none */
-  double (*flops)(const xr_node *node, bool backward); /* of matrix products: 2 for each multiply-add; NULL: none */
+  double (*flops)(const xr_node *node, bool backward);        /* of matrix products: 2 for each multiply-add; NULL: none */
   xr_run_function forward[XR_BACKENDS], backward[XR_BACKENDS];
 } xr_op;
 

@@ -152,7 +152,9 @@ xr_status xr_plan_workspaces(xr_plan *plan) {
   for (int at = 0; at < plan->tick_count; at++) {
     xr_tick *tick = &plan->ticks[at];
     const xr_node *node = plan->graph->nodes[tick->node];
-    size_t bytes = node->op->workspace ? node->op->workspace(node, (xr_run_kind){tick->kind == XR_TICK_BACKWARD, tick->accumulate, tick->dout_owned}) : 0;
+    size_t bytes = node->op->workspace
+                       ? node->op->workspace(node, (xr_run_kind){tick->kind == XR_TICK_BACKWARD, tick->accumulate, tick->dout_owned})
+                       : 0;
     if (!bytes) continue;
     tick->workspace = add_piece(plan, XR_PIECE_WORKSPACE, tick->node, bytes);
     touch(plan, tick->workspace, at);

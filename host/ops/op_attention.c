@@ -1,4 +1,5 @@
-/* attention: in qkv packed [B, N, 3 D], or q [B, M, D] and kv packed [B, N, 2 D] (, key_length i32 [B]); out [B, M, D], lse f32 [B, heads, M] */
+/* attention: in qkv packed [B, N, 3 D], or q [B, M, D] and kv packed [B, N, 2 D] (, key_length i32 [B]); out [B, M, D], lse f32 [B, heads,
+ * M] */
 #include "host/ops/ops_internal.h"
 #include "kernels/attention/attention.h"
 
@@ -23,10 +24,11 @@ static xr_status infer(xr_node *node) {
   if (a->packed && q.dim[2] % 3) return xr_fail(XR_BAD_SHAPE, "%s: %s does not divide into three", what, xr_shape_to_text(q).text);
   const int64_t width = width_of(node);
   if (!a->packed) XR_TRY(xr_expect_input(node, 1, xr_input_dtype(node, 0), XR_SHAPE(q.dim[0], kv.dim[1], 2 * width), "keys and values"));
-  if (a->heads < 1 || width % a->heads) return xr_fail(XR_BAD_SHAPE, "a width of %lld does not divide into %lld heads", (long long)width, (long long)a->heads);
+  if (a->heads < 1 || width % a->heads)
+    return xr_fail(XR_BAD_SHAPE, "a width of %lld does not divide into %lld heads", (long long)width, (long long)a->heads);
   if (width / a->heads > XR_ATTENTION_MAX_HEAD_DIM || kv.dim[1] > XR_ATTENTION_MAX_KEYS)
-    return xr_fail(XR_UNSUPPORTED, "heads of %lld and %lld keys; at most %d and %d are supported", (long long)(width / a->heads), (long long)kv.dim[1],
-                   XR_ATTENTION_MAX_HEAD_DIM, XR_ATTENTION_MAX_KEYS);
+    return xr_fail(XR_UNSUPPORTED, "heads of %lld and %lld keys; at most %d and %d are supported", (long long)(width / a->heads),
+                   (long long)kv.dim[1], XR_ATTENTION_MAX_HEAD_DIM, XR_ATTENTION_MAX_KEYS);
   if (a->has_length) XR_TRY(xr_expect_input(node, length_input(a), XR_I32, XR_SHAPE(q.dim[0]), "the key length"));
   xr_set_output(node, 0, xr_input_dtype(node, 0), XR_SHAPE(q.dim[0], q.dim[1], width));
   xr_set_output(node, 1, XR_F32, XR_SHAPE(q.dim[0], a->heads, q.dim[1]));
@@ -34,7 +36,9 @@ static xr_status infer(xr_node *node) {
 }
 
 /* Element `column` of the packed tensor at `base`; NULL stays NULL. */
-static void *at(const void *base, int64_t column, xr_dtype dtype) { return base ? (char *)base + (size_t)column * xr_dtype_bytes(dtype) : NULL; }
+static void *at(const void *base, int64_t column, xr_dtype dtype) {
+  return base ? (char *)base + (size_t)column * xr_dtype_bytes(dtype) : NULL;
+}
 
 static xr_attention arguments(const xr_node *node, const xr_run *run) {
   const attributes *a = xr_attributes(node);
@@ -42,9 +46,17 @@ static xr_attention arguments(const xr_node *node, const xr_run *run) {
   const int64_t q_row = a->packed ? 3 * width : width, kv_row = a->packed ? 3 * width : 2 * width, k_column = a->packed ? width : 0;
   const int kv = a->packed ? 0 : 1;
   const xr_dtype dtype = xr_input_dtype(node, 0);
-  xr_attention k = {.batch = xr_input_shape(node, 0).dim[0], .heads = a->heads, .head_dim = width / a->heads, .query_count = queries, .key_count = keys,
-                    .dtype = dtype, .causal = a->causal, .q_stride = {q_row, q_row * queries}, .k_stride = {kv_row, kv_row * keys},
-                    .v_stride = {kv_row, kv_row * keys}, .out_stride = {width, width * queries}};
+  xr_attention k = {.batch = xr_input_shape(node, 0).dim[0],
+                    .heads = a->heads,
+                    .head_dim = width / a->heads,
+                    .query_count = queries,
+                    .key_count = keys,
+                    .dtype = dtype,
+                    .causal = a->causal,
+                    .q_stride = {q_row, q_row * queries},
+                    .k_stride = {kv_row, kv_row * keys},
+                    .v_stride = {kv_row, kv_row * keys},
+                    .out_stride = {width, width * queries}};
   if (!run) return k;
   k.key_length = a->has_length ? run->in[length_input(a)] : NULL;
   k.q = run->in[0];
@@ -85,8 +97,15 @@ static double flops(const xr_node *node, bool backward_pass) {
   return (backward_pass ? 10.0 : 4.0) * (double)k.batch * (double)(k.heads * k.head_dim) * (double)k.query_count * (double)k.key_count;
 }
 
-static const xr_op attention_op = {.name = "attention", .infer = infer, .keep_in = 7u, .keep_out = 1u << 1, .no_gradient_out = 1u << 1,
-                                   .workspace = workspace, .flops = flops, .forward = {forward}, .backward = {backward}};
+static const xr_op attention_op = {.name = "attention",
+                                   .infer = infer,
+                                   .keep_in = 7u,
+                                   .keep_out = 1u << 1,
+                                   .no_gradient_out = 1u << 1,
+                                   .workspace = workspace,
+                                   .flops = flops,
+                                   .forward = {forward},
+                                   .backward = {backward}};
 
 static xr_var record(xr_graph *g, const char *label, int tensors, xr_var *in, xr_attention_options o) {
   xr_var out[2];

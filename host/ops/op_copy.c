@@ -40,7 +40,8 @@ static xr_status reshape_backward(const xr_node *node, const xr_run *run) {
   return XR_OK;
 }
 
-static const xr_op reshape_op = {.name = "reshape", .infer = reshape_infer, .pass_gradient = 1u, .is_view = true, .backward = {reshape_backward}};
+static const xr_op reshape_op = {
+    .name = "reshape", .infer = reshape_infer, .pass_gradient = 1u, .is_view = true, .backward = {reshape_backward}};
 
 xr_var xr_reshape(xr_graph *g, const char *label, xr_var x, xr_shape shape) {
   return xr_apply_one(g, &reshape_op, label, &(reshape_attributes){shape}, sizeof(reshape_attributes), 1, &x);
@@ -58,8 +59,8 @@ static xr_status slice_infer(xr_node *node) {
   XR_TRY(xr_expect_float(node, 0));
   XR_TRY(expect_axis(shape, a->axis));
   if (a->start < 0 || a->length < 1 || a->start + a->length > shape.dim[a->axis])
-    return xr_fail(XR_BAD_SHAPE, "%lld elements from %lld on do not lie in axis %d of %s", (long long)a->length, (long long)a->start, a->axis,
-                   xr_shape_to_text(shape).text);
+    return xr_fail(XR_BAD_SHAPE, "%lld elements from %lld on do not lie in axis %d of %s", (long long)a->length, (long long)a->start,
+                   a->axis, xr_shape_to_text(shape).text);
   shape.dim[a->axis] = a->length;
   xr_set_output(node, 0, xr_input_dtype(node, 0), shape);
   return XR_OK;
@@ -68,8 +69,16 @@ static xr_status slice_infer(xr_node *node) {
 static xr_slice slice_arguments(const xr_node *node, const xr_run *run) {
   const slice_attributes *a = xr_attributes(node);
   xr_shape shape = xr_input_shape(node, 0);
-  return (xr_slice){.outer = outer_of(shape, a->axis), .axis = shape.dim[a->axis], .inner = inner_of(shape, a->axis), .start = a->start,
-                    .length = a->length, .dtype = xr_input_dtype(node, 0), .x = run->in[0], .y = run->out[0], .dy = run->dout[0], .dx = run->din[0],
+  return (xr_slice){.outer = outer_of(shape, a->axis),
+                    .axis = shape.dim[a->axis],
+                    .inner = inner_of(shape, a->axis),
+                    .start = a->start,
+                    .length = a->length,
+                    .dtype = xr_input_dtype(node, 0),
+                    .x = run->in[0],
+                    .y = run->out[0],
+                    .dy = run->dout[0],
+                    .dx = run->din[0],
                     .accumulate_dx = xr_bit(run->accumulate, 0)};
 }
 
@@ -91,7 +100,8 @@ xr_var xr_slice_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t s
 
 xr_var xr_token_at(xr_graph *g, const char *label, xr_var x, int64_t index) {
   xr_shape shape = xr_shape_of(g, x);
-  if (x.id && shape.rank != 3) return xr_graph_fail(g, XR_BAD_SHAPE, "%s: tokens are [B, N, D], this is %s", label, xr_shape_to_text(shape).text);
+  if (x.id && shape.rank != 3)
+    return xr_graph_fail(g, XR_BAD_SHAPE, "%s: tokens are [B, N, D], this is %s", label, xr_shape_to_text(shape).text);
   xr_var token = xr_slice_of(g, label, x, 1, index, 1);
   return xr_reshape(g, label, token, XR_SHAPE(shape.dim[0], shape.dim[2]));
 }
@@ -110,7 +120,8 @@ static xr_status concat_infer(xr_node *node) {
     xr_shape other = xr_input_shape(node, i), aligned = other;
     if (other.rank > a->axis) aligned.dim[a->axis] = xr_input_shape(node, 0).dim[a->axis];
     if (!xr_same_shape(aligned, xr_input_shape(node, 0)) || xr_input_dtype(node, i) != xr_input_dtype(node, 0))
-      return xr_fail(XR_BAD_SHAPE, "%s and %s do not join along axis %d", xr_shape_to_text(xr_input_shape(node, 0)).text, xr_shape_to_text(other).text, a->axis);
+      return xr_fail(XR_BAD_SHAPE, "%s and %s do not join along axis %d", xr_shape_to_text(xr_input_shape(node, 0)).text,
+                     xr_shape_to_text(other).text, a->axis);
     shape.dim[a->axis] += other.dim[a->axis];
   }
   xr_set_output(node, 0, xr_input_dtype(node, 0), shape);
@@ -120,8 +131,12 @@ static xr_status concat_infer(xr_node *node) {
 static xr_concat concat_arguments(const xr_node *node, const xr_run *run) {
   const concat_attributes *a = xr_attributes(node);
   xr_shape shape = xr_output_shape(node, 0);
-  xr_concat k = {.inputs = xr_input_count(node), .outer = outer_of(shape, a->axis), .inner = inner_of(shape, a->axis), .dtype = xr_input_dtype(node, 0),
-                 .y = run->out[0], .dy = run->dout[0]};
+  xr_concat k = {.inputs = xr_input_count(node),
+                 .outer = outer_of(shape, a->axis),
+                 .inner = inner_of(shape, a->axis),
+                 .dtype = xr_input_dtype(node, 0),
+                 .y = run->out[0],
+                 .dy = run->dout[0]};
   for (int i = 0; i < k.inputs; i++) {
     k.axis[i] = xr_input_shape(node, i).dim[a->axis];
     k.x[i] = run->in[i];
@@ -144,7 +159,8 @@ static xr_status concat_backward(const xr_node *node, const xr_run *run) {
 static const xr_op concat_op = {.name = "concat", .infer = concat_infer, .forward = {concat_forward}, .backward = {concat_backward}};
 
 xr_var xr_concat_of(xr_graph *g, const char *label, int count, const xr_var *x, int axis) {
-  if (count < 1 || count > XR_MAX_CONCAT) return xr_graph_fail(g, XR_BAD_ARGUMENT, "%s: %d tensors to join, 1 to %d are possible", label, count, XR_MAX_CONCAT);
+  if (count < 1 || count > XR_MAX_CONCAT)
+    return xr_graph_fail(g, XR_BAD_ARGUMENT, "%s: %d tensors to join, 1 to %d are possible", label, count, XR_MAX_CONCAT);
   return xr_apply_one(g, &concat_op, label, &(concat_attributes){axis}, sizeof(concat_attributes), count, x);
 }
 
@@ -171,7 +187,12 @@ static xr_status transpose_infer(xr_node *node) {
 static xr_transpose transpose_arguments(const xr_node *node, const xr_run *run) {
   const transpose_attributes *a = xr_attributes(node);
   xr_shape shape = xr_input_shape(node, 0);
-  xr_transpose k = {.rank = shape.rank, .dtype = xr_input_dtype(node, 0), .x = run->in[0], .y = run->out[0], .dy = run->dout[0], .dx = run->din[0],
+  xr_transpose k = {.rank = shape.rank,
+                    .dtype = xr_input_dtype(node, 0),
+                    .x = run->in[0],
+                    .y = run->out[0],
+                    .dy = run->dout[0],
+                    .dx = run->din[0],
                     .accumulate_dx = xr_bit(run->accumulate, 0)};
   for (int i = 0; i < shape.rank; i++) {
     k.dim[i] = shape.dim[i];
@@ -190,7 +211,8 @@ static xr_status transpose_backward(const xr_node *node, const xr_run *run) {
   return xr_transpose_backward_cpu(&k);
 }
 
-static const xr_op transpose_op = {.name = "transpose", .infer = transpose_infer, .forward = {transpose_forward}, .backward = {transpose_backward}};
+static const xr_op transpose_op = {
+    .name = "transpose", .infer = transpose_infer, .forward = {transpose_forward}, .backward = {transpose_backward}};
 
 xr_var xr_transpose_axes(xr_graph *g, const char *label, xr_var x, const int axes[XR_MAX_RANK]) {
   transpose_attributes a;

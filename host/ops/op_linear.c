@@ -8,8 +8,13 @@ static xr_linear arguments(const xr_node *node) {
   const xr_linear_options *o = xr_attributes(node);
   xr_shape x = xr_input_shape(node, 0), weight = xr_input_shape(node, 1);
   const int64_t first = weight.dim[0], rest = first ? xr_elements(weight) / first : 0; /* a convolution's weight is a matrix, too */
-  return (xr_linear){.rows = xr_rows(x), .in = o->transposed ? first : rest, .out = o->transposed ? rest : first, .dtype = xr_input_dtype(node, 0),
-                     .y_dtype = o->f32_result ? XR_F32 : xr_input_dtype(node, 0), .activation = o->activation, .weight_transposed = o->transposed};
+  return (xr_linear){.rows = xr_rows(x),
+                     .in = o->transposed ? first : rest,
+                     .out = o->transposed ? rest : first,
+                     .dtype = xr_input_dtype(node, 0),
+                     .y_dtype = o->f32_result ? XR_F32 : xr_input_dtype(node, 0),
+                     .activation = o->activation,
+                     .weight_transposed = o->transposed};
 }
 
 static bool keeps_pre(const xr_node *node) {
@@ -18,7 +23,8 @@ static bool keeps_pre(const xr_node *node) {
 
 static xr_status linear_infer(xr_node *node) {
   XR_TRY(xr_expect_float(node, 0));
-  if (xr_input_shape(node, 1).rank < 2) return xr_fail(XR_BAD_SHAPE, "the weight is %s, a matrix is expected", xr_shape_to_text(xr_input_shape(node, 1)).text);
+  if (xr_input_shape(node, 1).rank < 2)
+    return xr_fail(XR_BAD_SHAPE, "the weight is %s, a matrix is expected", xr_shape_to_text(xr_input_shape(node, 1)).text);
   xr_linear k = arguments(node);
   xr_shape y = xr_input_shape(node, 0);
   if (xr_last_dim(y) != k.in || xr_input_dtype(node, 1) != k.dtype)
@@ -86,8 +92,13 @@ static double linear_flops(const xr_node *node, bool backward) {
   return backward ? product * (xr_input_needs_gradient(node, 0) + xr_input_needs_gradient(node, 1)) : product;
 }
 
-static const xr_op linear_op = {.name = "linear", .infer = linear_infer, .no_gradient_out = 1u << 1, .workspace = linear_workspace, .flops = linear_flops,
-                                .forward = {linear_forward}, .backward = {linear_backward}};
+static const xr_op linear_op = {.name = "linear",
+                                .infer = linear_infer,
+                                .no_gradient_out = 1u << 1,
+                                .workspace = linear_workspace,
+                                .flops = linear_flops,
+                                .forward = {linear_forward},
+                                .backward = {linear_backward}};
 
 xr_var xr_linear_with(xr_graph *g, const char *label, xr_var x, xr_var weight, xr_var bias, xr_linear_options options) {
   xr_var out[2];
@@ -123,8 +134,10 @@ static xr_status matmul_infer(xr_node *node) {
 static xr_gemm matmul_product(const xr_node *node, int side) {
   const int64_t m = xr_input_shape(node, 0).dim[0], n = xr_input_shape(node, 1).dim[0], d = xr_input_shape(node, 0).dim[1];
   xr_dtype dtype = xr_input_dtype(node, 0);
-  if (side < 0) return (xr_gemm){.m = m, .n = n, .k = d, .transpose_b = true, .dtype = dtype, .c_dtype = XR_F32, .lda = d, .ldb = d, .ldc = n};
-  return (xr_gemm){.m = side ? n : m, .n = d, .k = side ? m : n, .transpose_a = side, .dtype = XR_F32, .c_dtype = XR_F32, .lda = n, .ldb = d, .ldc = d};
+  if (side < 0)
+    return (xr_gemm){.m = m, .n = n, .k = d, .transpose_b = true, .dtype = dtype, .c_dtype = XR_F32, .lda = d, .ldb = d, .ldc = n};
+  return (xr_gemm){
+      .m = side ? n : m, .n = d, .k = side ? m : n, .transpose_a = side, .dtype = XR_F32, .c_dtype = XR_F32, .lda = n, .ldb = d, .ldc = d};
 }
 
 static size_t matmul_workspace(const xr_node *node, xr_run_kind kind) {
@@ -165,8 +178,13 @@ static double matmul_flops(const xr_node *node, bool backward) {
   return (backward ? 4.0 : 2.0) * (double)xr_elements(a) * (double)xr_input_shape(node, 1).dim[0];
 }
 
-static const xr_op matmul_op = {.name = "matmul_transposed", .infer = matmul_infer, .keep_in = 3u, .workspace = matmul_workspace, .flops = matmul_flops,
-                                .forward = {matmul_forward}, .backward = {matmul_backward}};
+static const xr_op matmul_op = {.name = "matmul_transposed",
+                                .infer = matmul_infer,
+                                .keep_in = 3u,
+                                .workspace = matmul_workspace,
+                                .flops = matmul_flops,
+                                .forward = {matmul_forward},
+                                .backward = {matmul_backward}};
 
 xr_var xr_matmul_transposed(xr_graph *g, const char *label, xr_var a, xr_var b) {
   return xr_apply_one(g, &matmul_op, label, NULL, 0, 2, (xr_var[]){a, b});

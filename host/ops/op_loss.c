@@ -18,9 +18,17 @@ static xr_status cross_entropy_infer(xr_node *node) {
 
 static xr_cross_entropy cross_entropy_arguments(const xr_node *node, const xr_run *run) {
   xr_shape logits = xr_input_shape(node, 0);
-  return (xr_cross_entropy){.rows = logits.dim[0], .classes = logits.dim[1], .dtype = xr_input_dtype(node, 0),
-                            .smoothing = *(const float *)xr_attributes(node), .logits = run->in[0], .labels = run->in[1], .gradient = run->out[0],
-                            .loss = run->out[1], .row_loss = run->out[2], .dloss = run->dout[1], .dlogits = run->din[0],
+  return (xr_cross_entropy){.rows = logits.dim[0],
+                            .classes = logits.dim[1],
+                            .dtype = xr_input_dtype(node, 0),
+                            .smoothing = *(const float *)xr_attributes(node),
+                            .logits = run->in[0],
+                            .labels = run->in[1],
+                            .gradient = run->out[0],
+                            .loss = run->out[1],
+                            .row_loss = run->out[2],
+                            .dloss = run->dout[1],
+                            .dlogits = run->din[0],
                             .accumulate_dlogits = xr_bit(run->accumulate, 0)};
 }
 
@@ -34,8 +42,13 @@ static xr_status cross_entropy_backward(const xr_node *node, const xr_run *run) 
   return xr_cross_entropy_backward_cpu(&k);
 }
 
-static const xr_op cross_entropy_op = {.name = "cross_entropy", .infer = cross_entropy_infer, .keep_out = 1u, .no_gradient_out = 1u | 1u << 2,
-                                       .in_place = true, .forward = {cross_entropy_forward}, .backward = {cross_entropy_backward}};
+static const xr_op cross_entropy_op = {.name = "cross_entropy",
+                                       .infer = cross_entropy_infer,
+                                       .keep_out = 1u,
+                                       .no_gradient_out = 1u | 1u << 2,
+                                       .in_place = true,
+                                       .forward = {cross_entropy_forward},
+                                       .backward = {cross_entropy_backward}};
 
 xr_var xr_cross_entropy_loss(xr_graph *g, const char *label, xr_var logits, xr_var labels, float smoothing) {
   xr_var out[3];
@@ -48,7 +61,8 @@ static xr_status sdm_infer(xr_node *node) {
   xr_shape s = xr_input_shape(node, 0);
   XR_TRY(xr_expect_rank(node, 0, 2, "the cosines"));
   XR_TRY(xr_expect_input(node, 0, XR_F32, XR_SHAPE(s.dim[0], s.dim[0]), "the cosines"));
-  for (int i = 1; i < xr_input_count(node); i++) XR_TRY(xr_expect_input(node, i, XR_I32, XR_SHAPE(s.dim[0]), i == 1 ? "the identities" : "the image ids"));
+  for (int i = 1; i < xr_input_count(node); i++)
+    XR_TRY(xr_expect_input(node, i, XR_I32, XR_SHAPE(s.dim[0]), i == 1 ? "the identities" : "the image ids"));
   xr_set_output(node, 0, XR_F32, XR_SHAPE(1));
   xr_set_output(node, 1, XR_F32, s);
   return XR_OK;
@@ -85,8 +99,13 @@ static xr_status sdm_backward(const xr_node *node, const xr_run *run) {
   return xr_sdm_backward_cpu(&k);
 }
 
-static const xr_op sdm_op = {.name = "sdm", .infer = sdm_infer, .keep_out = 1u << 1, .no_gradient_out = 1u << 1, .workspace = sdm_workspace,
-                             .forward = {sdm_forward}, .backward = {sdm_backward}};
+static const xr_op sdm_op = {.name = "sdm",
+                             .infer = sdm_infer,
+                             .keep_out = 1u << 1,
+                             .no_gradient_out = 1u << 1,
+                             .workspace = sdm_workspace,
+                             .forward = {sdm_forward},
+                             .backward = {sdm_backward}};
 
 xr_var xr_sdm_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_var image, xr_sdm_options options) {
   xr_var out[2];
@@ -131,7 +150,8 @@ static const xr_op sum_op = {.name = "weighted_sum", .infer = sum_infer, .forwar
 
 xr_var xr_weighted_loss(xr_graph *g, const char *label, int count, const xr_var *losses, const float *weights) {
   weights_attributes a = {{0}};
-  if (count < 1 || count > XR_MAX_IN) return xr_graph_fail(g, XR_BAD_ARGUMENT, "%s: %d losses, 1 to %d can be added", label, count, XR_MAX_IN);
+  if (count < 1 || count > XR_MAX_IN)
+    return xr_graph_fail(g, XR_BAD_ARGUMENT, "%s: %d losses, 1 to %d can be added", label, count, XR_MAX_IN);
   memcpy(a.weight, weights, (size_t)count * sizeof *weights);
   return xr_apply_one(g, &sum_op, label, &a, sizeof a, count, losses);
 }

@@ -69,8 +69,13 @@ static xr_status layernorm_backward(const xr_node *node, const xr_run *run) {
   return xr_layernorm_backward_cpu(&k);
 }
 
-static const xr_op layernorm_op = {.name = "layernorm", .infer = layernorm_infer, .keep_in = 1u << 0 | 1u << 1, .keep_out = 1u << 1,
-                                   .no_gradient_out = 1u << 1, .workspace = layernorm_workspace, .forward = {layernorm_forward},
+static const xr_op layernorm_op = {.name = "layernorm",
+                                   .infer = layernorm_infer,
+                                   .keep_in = 1u << 0 | 1u << 1,
+                                   .keep_out = 1u << 1,
+                                   .no_gradient_out = 1u << 1,
+                                   .workspace = layernorm_workspace,
+                                   .forward = {layernorm_forward},
                                    .backward = {layernorm_backward}};
 
 /* x (0) or the residual (3), whichever gradient is assigned; -1: both are added to or not needed, the value needs a place of its own. */
@@ -103,9 +108,17 @@ static size_t add_layernorm_workspace(const xr_node *node, xr_run_kind kind) {
   return kind.backward ? xr_layernorm_workspace(&k) + (apart ? (size_t)(k.rows * k.cols) * xr_dtype_bytes(k.dtype) : 0) : 0;
 }
 
-static const xr_op add_layernorm_op = {.name = "add_layernorm", .infer = layernorm_infer, .keep_in = 1u << 1, .keep_out = 1u << 0 | 1u << 2,
-                                       .no_gradient_out = 1u << 2, .in_place = true, .pass_gradient = 1u << 0 | 1u << 3, .pass_modifies = true,
-                                       .workspace = add_layernorm_workspace, .forward = {layernorm_forward}, .backward = {add_layernorm_backward}};
+static const xr_op add_layernorm_op = {.name = "add_layernorm",
+                                       .infer = layernorm_infer,
+                                       .keep_in = 1u << 1,
+                                       .keep_out = 1u << 0 | 1u << 2,
+                                       .no_gradient_out = 1u << 2,
+                                       .in_place = true,
+                                       .pass_gradient = 1u << 0 | 1u << 3,
+                                       .pass_modifies = true,
+                                       .workspace = add_layernorm_workspace,
+                                       .forward = {layernorm_forward},
+                                       .backward = {add_layernorm_backward}};
 
 static void parameters(xr_graph *g, xr_var x, const char *name, xr_var *weight, xr_var *bias) {
   const int64_t cols = xr_last_dim(xr_shape_of(g, x));
@@ -144,8 +157,15 @@ static xr_status l2_infer(xr_node *node) {
 
 static xr_l2_normalize l2_arguments(const xr_node *node, const xr_run *run) {
   xr_shape shape = xr_input_shape(node, 0);
-  return (xr_l2_normalize){.rows = xr_rows(shape), .cols = xr_last_dim(shape), .x_dtype = xr_input_dtype(node, 0), .y_dtype = XR_F32, .x = run->in[0],
-                           .y = run->out[0], .inverse_norm = run->out[1], .dy = run->dout[0], .dx = run->din[0],
+  return (xr_l2_normalize){.rows = xr_rows(shape),
+                           .cols = xr_last_dim(shape),
+                           .x_dtype = xr_input_dtype(node, 0),
+                           .y_dtype = XR_F32,
+                           .x = run->in[0],
+                           .y = run->out[0],
+                           .inverse_norm = run->out[1],
+                           .dy = run->dout[0],
+                           .dx = run->din[0],
                            .accumulate_dx = xr_bit(run->accumulate, 0)};
 }
 
@@ -159,8 +179,13 @@ static xr_status l2_backward(const xr_node *node, const xr_run *run) {
   return xr_l2_normalize_backward_cpu(&k);
 }
 
-static const xr_op l2_op = {.name = "l2_normalize", .infer = l2_infer, .keep_in = 1u << 0, .keep_out = 1u << 1, .no_gradient_out = 1u << 1,
-                            .forward = {l2_forward}, .backward = {l2_backward}};
+static const xr_op l2_op = {.name = "l2_normalize",
+                            .infer = l2_infer,
+                            .keep_in = 1u << 0,
+                            .keep_out = 1u << 1,
+                            .no_gradient_out = 1u << 1,
+                            .forward = {l2_forward},
+                            .backward = {l2_backward}};
 
 xr_var xr_l2_normalize_rows(xr_graph *g, const char *label, xr_var x) {
   xr_var out[2];

@@ -9,7 +9,8 @@
 #define XR_COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 
 /* Records an operation with one output. */
-static inline xr_var xr_apply_one(xr_graph *g, const xr_op *op, const char *label, const void *attributes, size_t bytes, int inputs, const xr_var *in) {
+static inline xr_var xr_apply_one(xr_graph *g, const xr_op *op, const char *label, const void *attributes, size_t bytes, int inputs,
+                                  const xr_var *in) {
   xr_var out;
   xr_apply(g, op, label, attributes, bytes, inputs, in, 1, &out);
   return out;

@@ -16,16 +16,19 @@
 #define SUFFIX ".safetensors"
 
 static xr_stored_tensor stored(const char *name, xr_shape shape, const float *data) {
-  xr_stored_tensor t = {.name = name, .dtype = XR_F32, .rank = shape.rank, .data = data, .bytes = (size_t)xr_elements(shape) * sizeof(float)};
+  xr_stored_tensor t = {
+      .name = name, .dtype = XR_F32, .rank = shape.rank, .data = data, .bytes = (size_t)xr_elements(shape) * sizeof(float)};
   memcpy(t.dim, shape.dim, (size_t)shape.rank * sizeof *t.dim);
   return t;
 }
 
-static char *moment_name(xr_arena *arena, int moment, const char *parameter) { return xr_arena_format(arena, "optimizer.moment.%d.%s", moment, parameter); }
+static char *moment_name(xr_arena *arena, int moment, const char *parameter) {
+  return xr_arena_format(arena, "optimizer.moment.%d.%s", moment, parameter);
+}
 
 static char *progress_to_json(const xr_progress_state *p) {
-  json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:f, s:I}", "step", (json_int_t)p->step, "epoch", (json_int_t)p->epoch, "batch", (json_int_t)p->batch,
-                           "updates", (json_int_t)p->updates, "best", p->best, "best_step", (json_int_t)p->best_step);
+  json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:f, s:I}", "step", (json_int_t)p->step, "epoch", (json_int_t)p->epoch, "batch",
+                           (json_int_t)p->batch, "updates", (json_int_t)p->updates, "best", p->best, "best_step", (json_int_t)p->best_step);
   char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
   json_decref(json);
   return text;
@@ -34,8 +37,8 @@ static char *progress_to_json(const xr_progress_state *p) {
 static xr_status progress_from_json(const char *text, xr_progress_state *p) {
   json_int_t step, epoch, batch, updates, best_step;
   json_t *json = text ? json_loads(text, 0, NULL) : NULL;
-  int wrong = !json || json_unpack(json, "{s:I, s:I, s:I, s:I, s:F, s:I}", "step", &step, "epoch", &epoch, "batch", &batch, "updates", &updates, "best",
-                                   &p->best, "best_step", &best_step);
+  int wrong = !json || json_unpack(json, "{s:I, s:I, s:I, s:I, s:F, s:I}", "step", &step, "epoch", &epoch, "batch", &batch, "updates",
+                                   &updates, "best", &p->best, "best_step", &best_step);
   json_decref(json);
   if (wrong) return xr_fail(XR_BAD_INPUT, "holds no training progress: it cannot be resumed");
   p->step = step;
@@ -46,7 +49,8 @@ static xr_status progress_from_json(const char *text, xr_progress_state *p) {
   return XR_OK;
 }
 
-static xr_status save_with(xr_arena *arena, const char *path, const xr_parameters *parameters, const xr_metadata *metadata, size_t metadata_count) {
+static xr_status save_with(xr_arena *arena, const char *path, const xr_parameters *parameters, const xr_metadata *metadata,
+                           size_t metadata_count) {
   xr_parameter_arrays a = xr_parameters_arrays(parameters);
   const int count = xr_parameter_count(parameters);
   xr_stored_tensor *tensors = XR_NEW_ARRAY(arena, xr_stored_tensor, 3 * count + 1);
@@ -64,13 +68,15 @@ static xr_status save_with(xr_arena *arena, const char *path, const xr_parameter
   return xr_safetensors_write(path, tensors, used, metadata, metadata_count);
 }
 
-xr_status xr_checkpoint_save(const char *path, const xr_config *config, const xr_parameters *parameters, const xr_progress_state *progress) {
+xr_status xr_checkpoint_save(const char *path, const xr_config *config, const xr_parameters *parameters,
+                             const xr_progress_state *progress) {
   char *yaml = NULL, *state = progress_to_json(progress), statistics[200];
   xr_arena *arena = xr_arena_new();
   xr_status status = state && arena ? xr_config_to_yaml(config, &yaml) : xr_fail(XR_NO_MEMORY, "out of memory");
   if (status == XR_OK) {
     const double *m = config->image.mean, *s = config->image.std;
-    snprintf(statistics, sizeof statistics, "{\"mean\": [%.9g, %.9g, %.9g], \"std\": [%.9g, %.9g, %.9g]}", m[0], m[1], m[2], s[0], s[1], s[2]);
+    snprintf(statistics, sizeof statistics, "{\"mean\": [%.9g, %.9g, %.9g], \"std\": [%.9g, %.9g, %.9g]}", m[0], m[1], m[2], s[0], s[1],
+             s[2]);
     xr_metadata metadata[] = {{"format", "xreid-checkpoint-1"},
                               {"xreid", XREID_VERSION},
                               {"config", yaml},
@@ -104,8 +110,10 @@ static void load_tensor(const xr_safetensors *file, const char *name, xr_shape s
   }
   bool fits = t->rank == shape.rank;
   for (int i = 0; fits && i < t->rank; i++) fits = t->dim[i] == shape.dim[i];
-  if (fits) xr_stored_to_f32(t, to);
-  else note_misfit(m, "of another shape", name);
+  if (fits)
+    xr_stored_to_f32(t, to);
+  else
+    note_misfit(m, "of another shape", name);
 }
 
 static xr_status load_from(const xr_safetensors *file, xr_arena *arena, xr_parameters *parameters, bool strict, bool moments) {
@@ -189,7 +197,8 @@ xr_status xr_checkpoint_newest(const char *folder, char *path) {
   int64_t *steps;
   size_t count;
   xr_status status = list_steps(folder, &steps, &count);
-  if (status == XR_OK) status = count ? xr_checkpoint_path(path, folder, steps[0]) : xr_fail(XR_NOT_FOUND, "%s holds no checkpoint", folder);
+  if (status == XR_OK)
+    status = count ? xr_checkpoint_path(path, folder, steps[0]) : xr_fail(XR_NOT_FOUND, "%s holds no checkpoint", folder);
   free(steps);
   return status;
 }

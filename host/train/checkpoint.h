@@ -13,13 +13,14 @@
 #include "host/graph/parameters.h"
 #include "host/io/config.h"
 
-/* Where a run stands. Random numbers, sample order and augmentation are functions of (seed, epoch, step), so this is all the state there is. */
+/* Where a run stands. Random numbers, sample order and augmentation are functions of (seed, epoch, step), so this is all the state there
+ * is. */
 typedef struct {
-  int64_t step;  /* updates done */
-  int64_t epoch; /* the epoch to go on with */
-  int64_t batch; /* its first batch that was not used yet */
+  int64_t step;    /* updates done */
+  int64_t epoch;   /* the epoch to go on with */
+  int64_t batch;   /* its first batch that was not used yet */
   int64_t updates; /* updates the optimiser made (steps without a finite gradient are left out) */
-  double best;   /* the best selection score so far; -1: none */
+  double best;     /* the best selection score so far; -1: none */
   int64_t best_step;
 } xr_progress_state;
 

@@ -22,15 +22,20 @@ int xr_optimizer_moments(const xr_config *c) {
 
 static xr_segment segment_of(const xr_config *c, const xr_parameter *p) {
   const xr_config_group *group = xr_config_group_of(c, p->name);
-  return (xr_segment){.offset = p->offset, .count = xr_elements(p->shape), .compute_offset = p->compute_offset,
+  return (xr_segment){.offset = p->offset,
+                      .count = xr_elements(p->shape),
+                      .compute_offset = p->compute_offset,
                       .lr_factor = group ? (float)group->lr_factor : 1,
                       .weight_decay = (float)(c->optimizer.weight_decay * (group ? group->weight_decay_factor : 1)),
                       .eps = (float)(group && group->eps > 0 ? group->eps : c->optimizer.eps)};
 }
 
 static xr_global_norm norm_of(const xr_optimizer *o) {
-  return (xr_global_norm){.segments = o->segments, .segment_count = o->count, .gradient = xr_parameters_arrays(o->parameters).gradient,
-                          .max_norm = (float)o->config->optimizer.clip_norm, .workspace = o->workspace};
+  return (xr_global_norm){.segments = o->segments,
+                          .segment_count = o->count,
+                          .gradient = xr_parameters_arrays(o->parameters).gradient,
+                          .max_norm = (float)o->config->optimizer.clip_norm,
+                          .workspace = o->workspace};
 }
 
 xr_status xr_optimizer_new(xr_optimizer **out, const xr_config *config, xr_parameters *parameters) {
@@ -72,12 +77,27 @@ xr_status xr_optimizer_step_once(xr_optimizer *o, double learning_rate, int64_t 
   update->bad_parameter = bad;
   if (bad >= 0) return XR_OK;
   if (c->optimizer.kind == XR_CONFIG_SGD) {
-    xr_sgd sgd = {.segments = o->segments, .segment_count = o->count, .momentum = (float)c->optimizer.momentum, .nesterov = c->optimizer.nesterov,
-                  .step = &now, .parameter = a.master, .gradient = a.gradient, .momentum_buffer = a.moment[0], .compute = a.compute};
+    xr_sgd sgd = {.segments = o->segments,
+                  .segment_count = o->count,
+                  .momentum = (float)c->optimizer.momentum,
+                  .nesterov = c->optimizer.nesterov,
+                  .step = &now,
+                  .parameter = a.master,
+                  .gradient = a.gradient,
+                  .momentum_buffer = a.moment[0],
+                  .compute = a.compute};
     return xr_sgd_cpu(&sgd);
   }
-  xr_adam adam = {.segments = o->segments, .segment_count = o->count, .beta1 = c->optimizer.beta1, .beta2 = c->optimizer.beta2,
-                  .decoupled_decay = c->optimizer.kind == XR_CONFIG_ADAMW, .step = &now, .parameter = a.master, .gradient = a.gradient,
-                  .first_moment = a.moment[0], .second_moment = a.moment[1], .compute = a.compute};
+  xr_adam adam = {.segments = o->segments,
+                  .segment_count = o->count,
+                  .beta1 = c->optimizer.beta1,
+                  .beta2 = c->optimizer.beta2,
+                  .decoupled_decay = c->optimizer.kind == XR_CONFIG_ADAMW,
+                  .step = &now,
+                  .parameter = a.master,
+                  .gradient = a.gradient,
+                  .first_moment = a.moment[0],
+                  .second_moment = a.moment[1],
+                  .compute = a.compute};
   return xr_adam_cpu(&adam);
 }

@@ -3,7 +3,8 @@
 #include <math.h>
 
 double xr_learning_rate(const xr_config *c, int64_t epoch, double fraction) {
-  const double pi = 3.14159265358979323846, warm = c->schedule.warmup_epochs, epochs = (double)c->train.epochs, last = c->schedule.final_factor;
+  const double pi = 3.14159265358979323846, warm = c->schedule.warmup_epochs, epochs = (double)c->train.epochs,
+               last = c->schedule.final_factor;
   const double e = (double)epoch + (c->schedule.update == XR_CONFIG_PER_STEP ? fraction : 0);
   double factor = 1;
   if (e < warm) {

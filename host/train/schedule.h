@@ -1,5 +1,5 @@
-/* The learning rate over a run. e is the position in epochs (whole epochs with schedule.update: epoch, else with its fraction), W = warmup_epochs,
- * E = train.epochs:
+/* The learning rate over a run. e is the position in epochs (whole epochs with schedule.update: epoch, else with its fraction), W =
+ * warmup_epochs, E = train.epochs:
  *
  *   e < W      factor = warmup_factor + (1 - warmup_factor) e / W
  *   cosine     factor = final + (1 - final) (1 + cos(pi (e - W) / (E - W))) / 2
