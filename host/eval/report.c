@@ -10,7 +10,7 @@
 #include "host/eval/report_parts.h"
 #include "host/eval/thumbnail.h"
 
-enum { THUMBNAIL_WIDTH = 144, THUMBNAIL_HEIGHT = 288, JPEG_QUALITY = 85 }; /* shown at half this size: sharp on dense screens */
+enum { THUMBNAIL_WIDTH = 184, THUMBNAIL_HEIGHT = 368, JPEG_QUALITY = 85 }; /* shown at half this size: sharp on dense screens */
 
 /* Colours pass 4.5 to 1 on their backgrounds; marks and lines differ in shape as well. */
 static const char style[] =
@@ -36,9 +36,9 @@ static const char style[] =
     ".legend{list-style:none;display:flex;flex-wrap:wrap;gap:.1rem 1.2rem;margin:.25rem 0 .5rem;padding:0;font-size:13px}"
     ".legend svg{width:28px;height:10px;margin-right:.4rem}\n"
     ".example{margin:0 0 1.75rem}.example>p{margin:0 0 .5rem;max-width:60rem}"
-    ".ranked{list-style:none;display:flex;gap:.5rem;overflow-x:auto;margin:0;padding:0 0 .25rem}.ranked li{flex:none;width:80px}\n"
-    ".frame{height:144px;border:4px solid var(--rule);display:flex;align-items:center;justify-content:center;background:var(--card);"
-    "color:var(--quiet);font-size:12px;text-align:center}.frame img{max-width:72px;max-height:144px;display:block}\n"
+    ".ranked{list-style:none;display:flex;gap:.5rem;overflow-x:auto;margin:0;padding:0 0 .25rem}.ranked li{flex:none;width:100px}\n"
+    ".frame{height:184px;border:4px solid var(--rule);display:flex;align-items:center;justify-content:center;background:var(--card);"
+    "color:var(--quiet);font-size:12px;text-align:center}.frame img{max-width:92px;max-height:184px;display:block}\n"
     ".right .frame{border-color:var(--right)}.wrong .frame{border-color:var(--wrong);border-style:dashed}"
     ".label{font-size:12px;font-variant-numeric:tabular-nums}.right b{color:var(--right)}.wrong b{color:var(--wrong)}"
     ".query{margin-right:1rem}\n";

@@ -38,7 +38,7 @@ static void draw_axes(FILE *out, axis x, axis y, const char *x_label) {
   for (double i = ceil(y.low / y.step); i * y.step <= y.high + y.step * 1e-9; i++) {
     const double at = place(y, i * y.step, HEIGHT - BOTTOM, TOP);
     fprintf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - RIGHT, at, at);
-    fprintf(out, "<text class=\"end\" x=\"%d\" y=\"%.1f\">%.4g</text>\n", LEFT - 8, at + 4, i * y.step + 0.0);
+    fprintf(out, "<text class=\"end\" x=\"%d\" y=\"%.1f\">%.6g</text>\n", LEFT - 8, at + 4, i * y.step + 0.0);
   }
   for (double i = ceil(x.low / x.step - 1e-9); i * x.step <= x.high + x.step * 1e-9; i++)
     fprintf(out, "<text class=\"middle\" x=\"%.1f\" y=\"%d\">%.6g</text>\n", place(x, i * x.step, LEFT, WIDTH - RIGHT),
