@@ -6,6 +6,7 @@
 #include <omp.h>
 #endif
 
+#include "host/eval/result_json.h"
 #include "tests/eval/reference.h"
 
 #define COUNT(array) ((int64_t)(sizeof(array) / sizeof *(array)))
@@ -354,4 +355,32 @@ Test(evaluate, protocols_are_found_by_name) {
   char names[200]; /* every listed name exists */
   snprintf(names, sizeof names, "%s", xr_protocol_names());
   for (char *name = strtok(names, ", "); name; name = strtok(NULL, ", ")) cr_expect_not_null(xr_protocol_find(name), "%s", name);
+}
+
+/* ---- JSON */
+
+Test(evaluate, json_of_one_result_and_of_trials) {
+  double first[] = {.25, .5}, second[] = {.75, .5};
+  xr_evaluation trials[2] = {{.protocol = xr_protocol_find("regdb"),
+                              .queries = 4,
+                              .gallery = 2,
+                              .valid = 3,
+                              .unmatched = 1,
+                              .cmc_length = 2,
+                              .cmc = first,
+                              .mAP = 1. / 3,
+                              .mINP = .125,
+                              .ties_at_positives = 2}};
+  trials[1] = trials[0];
+  trials[1].cmc = second;
+  trials[1].mAP = 2. / 3;
+  char *json = xr_rank_json(&trials[0]);
+  cr_expect_str_eq(json, "{\"queries\":4,\"gallery\":2,\"valid\":3,\"unmatched\":1,\"cmc\":[0.25,0.5],\"mAP\":0.33333333333333331,"
+                         "\"mINP\":0.125,\"ties_at_positives\":2}");
+  free(json);
+  json = xr_eval_json(trials, 2);
+  cr_expect_str_eq(json, "{\"protocol\":\"regdb\",\"queries\":4,\"gallery\":2,\"valid\":3,\"cmc\":[0.5,0.5],\"mAP\":0.5,\"mINP\":0.125,"
+                         "\"trials\":[{\"cmc\":[0.25,0.5],\"mAP\":0.33333333333333331,\"mINP\":0.125},"
+                         "{\"cmc\":[0.75,0.5],\"mAP\":0.66666666666666663,\"mINP\":0.125}]}");
+  free(json);
 }

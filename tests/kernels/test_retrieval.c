@@ -26,7 +26,7 @@ static int compare_positives(const void *a, const void *b) {
 }
 
 /* Columns of a tile sequence: whole row, round and odd pieces; `backwards` runs them from the end. */
-static const int64_t tile_columns[] = {G, 1000, 61};
+static const int64_t tile_columns[] = {G, 4000, 611};
 enum { TILINGS = 2 * sizeof tile_columns / sizeof *tile_columns };
 
 static void for_tiles(int tiling, void (*run)(int64_t offset, int64_t columns, void *state), void *state) {
