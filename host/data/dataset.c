@@ -1,0 +1,82 @@
+#include "host/data/dataset.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/base/file.h"
+#include "host/data/dataset_build.h"
+
+static const xr_dataset_adapter *const adapters[] = {&xr_cuhk_pedes};
+enum { ADAPTERS = sizeof adapters / sizeof *adapters };
+
+static const xr_dataset_adapter *find_adapter(const char *name) {
+  for (size_t i = 0; i < ADAPTERS; i++)
+    if (!strcmp(adapters[i]->name, name)) return adapters[i];
+  return NULL;
+}
+
+static xr_status unknown_name(const char *name) {
+  char known[256] = "";
+  for (size_t i = 0, used = 0; i < ADAPTERS; i++)
+    used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", adapters[i]->name);
+  return xr_fail(XR_BAD_INPUT, "there is no data set \"%s\"; known are: %s", name, known);
+}
+
+static xr_status fill(xr_dataset *d, const xr_dataset_adapter *adapter, const char *root, const xr_dataset_options *options) {
+  d->name = adapter->name;
+  d->root = xr_arena_copy(d->arena, root);
+  if (!d->root) return XR_NO_MEMORY;
+  if (!xr_is_folder(root)) return xr_fail(XR_NOT_FOUND, "%s: there is no such folder; %s should lie there", root, adapter->name);
+  static const xr_dataset_options defaults = {0};
+  xr_dataset_builder builder = {.dataset = d, .options = options ? options : &defaults};
+  xr_status status = adapter->open(&builder);
+  if (status == XR_OK) status = xr_build_finish(&builder);
+  xr_build_free(&builder);
+  return status;
+}
+
+xr_status xr_dataset_open(xr_dataset **dataset, const char *name, const char *root, const xr_dataset_options *options) {
+  *dataset = NULL;
+  const xr_dataset_adapter *adapter = find_adapter(name);
+  if (!adapter) return unknown_name(name);
+  xr_arena *arena = xr_arena_new();
+  xr_dataset *d = arena ? XR_NEW(arena, xr_dataset) : NULL;
+  if (!d) {
+    xr_arena_free(arena);
+    return XR_NO_MEMORY;
+  }
+  d->arena = arena;
+  xr_status status = fill(d, adapter, root, options);
+  if (status == XR_OK)
+    *dataset = d;
+  else
+    xr_dataset_free(d);
+  return status;
+}
+
+void xr_dataset_free(xr_dataset *dataset) {
+  if (dataset) xr_arena_free(dataset->arena);
+}
+
+int32_t xr_dataset_label(const xr_dataset *dataset, int32_t pid) {
+  int32_t low = 0, high = dataset->identities;
+  while (low < high) {
+    int32_t middle = low + (high - low) / 2;
+    if (dataset->label_pid[middle] < pid)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < dataset->identities && dataset->label_pid[low] == pid ? low : -1;
+}
+
+const char *xr_split_name(xr_split_id split) {
+  static const char *const name[XR_SPLITS] = {"train", "val", "test", "query", "gallery"};
+  return name[split];
+}
+
+const xr_split_counts *xr_dataset_expected(const char *name) {
+  const xr_dataset_adapter *adapter = find_adapter(name);
+  return adapter ? adapter->expected : NULL;
+}

@@ -1,0 +1,73 @@
+/* Data sets: the one index that every adapter makes of an official directory as downloaded.
+ *
+ * A data set is a few splits; a split is images and, for text-to-image sets, captions of those images, both in the order of the
+ * official file. The training samples of a text-to-image set are the captions of its train split: an image with c captions gives
+ * c samples that share an image_id. Queries of the val and test splits are all captions, the gallery is all images. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/base/memory.h"
+#include "host/base/status.h"
+
+typedef enum { XR_SPLIT_TRAIN, XR_SPLIT_VAL, XR_SPLIT_TEST, XR_SPLIT_QUERY, XR_SPLIT_GALLERY, XR_SPLITS } xr_split_id;
+typedef enum { XR_MODALITY_VISIBLE, XR_MODALITY_INFRARED, XR_MODALITY_TEXT } xr_modality;
+
+typedef struct {
+  const char *path; /* the data set's root joined with the official relative path */
+  int32_t pid;      /* as the official file has it: only equality has a meaning */
+  int32_t image_id; /* 0, 1, 2, .. within the split */
+  int32_t camera;   /* -1: the data set has none */
+  xr_modality modality;
+} xr_image_record;
+
+typedef struct {
+  const char *text;      /* UTF-8, as the official file has it */
+  int32_t image;         /* index into the split's images */
+  int32_t pid, image_id; /* of that image */
+  int32_t number;        /* 0, 1, .. within the image */
+} xr_caption_record;
+
+typedef struct {
+  const xr_image_record *images;
+  size_t image_count;
+  const xr_caption_record *captions;
+  size_t caption_count;
+} xr_split;
+
+typedef struct {
+  const char *name, *root;
+  xr_split splits[XR_SPLITS]; /* empty where the data set has no such split */
+  int32_t identities;         /* in the train split: the number of classes */
+  const int32_t *label_pid;   /* [identities], ascending: label l is the training identity label_pid[l] */
+  xr_arena *arena;            /* owns all of the above */
+} xr_dataset;
+
+typedef struct {
+  unsigned splits; /* the splits that will be used, bits 1u << XR_SPLIT_..: none may be empty, every image must exist. 0: all there are */
+  bool allow_gaps; /* number the training identities in ascending order although an id between them is missing */
+} xr_dataset_options;
+
+/* Reads and checks the data set `name` ("cuhk-pedes") that lies in the folder `root`. Errors name the file, the record and the key,
+ * and what can be done: no annotation file, broken JSON (line and column), a missing key or a wrong type, a gap in the training ids,
+ * missing images (how many, in which folders, the first few). options NULL: all splits, no gaps. */
+xr_status xr_dataset_open(xr_dataset **dataset, const char *name, const char *root, const xr_dataset_options *options);
+void xr_dataset_free(xr_dataset *dataset); /* NULL is allowed */
+
+/* The class of a training identity, 0 .. identities-1; -1 for any other pid. */
+int32_t xr_dataset_label(const xr_dataset *dataset, int32_t pid);
+
+const char *xr_split_name(xr_split_id split); /* "train" */
+
+/* The number of distinct identities among the split's images; 0 and a message when there is no memory. */
+size_t xr_split_identities(const xr_split *split);
+
+/* What the official release holds. */
+typedef struct {
+  size_t identities, images, captions;
+} xr_split_counts;
+
+/* [XR_SPLITS], zeros where the release has no such split; NULL: the name is unknown. */
+const xr_split_counts *xr_dataset_expected(const char *name);
