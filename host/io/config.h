@@ -103,8 +103,9 @@ typedef struct {
     int64_t seed, epochs, max_steps, log_every, checkpoint_every_epochs, keep, nonfinite_limit;
   } train;
   struct {
-    int64_t every, batch, max_rank;
+    int64_t every, batch, max_rank, examples;
     char *split, *ties;
+    bool untrained;
   } eval;
   struct {
     struct {

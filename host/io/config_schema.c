@@ -136,7 +136,8 @@ static const cyaml_schema_field_t train_fields[] = {INT(train_type, seed),
 
 SECTION_TYPE(eval) eval_type;
 static const cyaml_schema_field_t eval_fields[] = {INT(eval_type, every),    TEXT(eval_type, split), INT(eval_type, batch),
-                                                   INT(eval_type, max_rank), TEXT(eval_type, ties),  CYAML_FIELD_END};
+                                                   INT(eval_type, max_rank), TEXT(eval_type, ties),
+                                                   BOOL(eval_type, untrained), INT(eval_type, examples), CYAML_FIELD_END};
 
 SECTION_TYPE(paper) paper_type;
 SECTION_TYPE(paper.figures) figures_type;
@@ -219,6 +220,7 @@ const xr_config_rule xr_config_rules[] = {
     {.path = "eval.batch", .minimum = 1, .maximum = 1e6},
     {.path = "eval.max_rank", .minimum = 1, .maximum = 1e6},
     {.path = "eval.ties", .words = ties},
+    {.path = "eval.examples", .minimum = 0, .maximum = 100},
 };
 const size_t xr_config_rule_count = sizeof xr_config_rules / sizeof *xr_config_rules;
 
