@@ -1,4 +1,7 @@
 /* The sub-commands of xreid, one file each (tools/command_<name>.c). Each takes argv[0] = its own name and returns the exit code. */
 #pragma once
 
+int xr_command_data(int argc, char **argv);
 int xr_command_info(int argc, char **argv);
+int xr_command_tokenize(int argc, char **argv);
+int xr_command_rank(int argc, char **argv);

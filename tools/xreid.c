@@ -10,7 +10,10 @@ static const struct {
   int (*run)(int argc, char **argv);
   const char *summary;
 } commands[] = {
+    {"data", xr_command_data, "look into data sets and pictures"},
     {"info", xr_command_info, "version, libraries and devices"},
+    {"tokenize", xr_command_tokenize, "captions to token ids"},
+    {"rank", xr_command_rank, "evaluates features or scores made anywhere"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -29,7 +29,7 @@ typedef struct {
   /* backward: x above is s when there was a residual */
   const void *dy;          /* [rows, cols] */
   const void *dsum;        /* [rows, cols] or NULL: gradient that reaches s from elsewhere */
-  void *dx;                /* [rows, cols], may be the memory of dsum */
+  void *dx;                /* [rows, cols] or NULL, may be the memory of dsum */
   bool accumulate_dx;      /* add to dx instead of assigning; then dx is not dsum */
   float *dweight, *dbias;  /* [cols] */
   bool accumulate_dweight; /* add to dweight and dbias */

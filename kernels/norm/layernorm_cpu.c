@@ -59,6 +59,7 @@ static void backward_row(const xr_layernorm *a, int64_t row, float *dweight, flo
     dweight[i] += dy[i] * normal;
     dbias[i] += dy[i];
   }
+  if (!a->dx) return;
   mean_g /= (float)n;
   mean_gn /= (float)n;
   const float *dsum = a->dsum ? xr_row_read(a->dsum, a->dtype, row, n, scratch_ds) : NULL;

@@ -1,0 +1,29 @@
+/* Turns a split's images and captions into features, and ranks them. */
+#pragma once
+
+#include "host/eval/evaluate.h"
+#include "host/eval/task.h"
+#include "host/graph/executor.h"
+
+typedef struct xr_encoder xr_encoder;
+
+/* Records and plans the two encoder graphs over `parameters` (which may not be allocated yet). The task and the parameters outlive it. */
+xr_status xr_encoder_new(xr_encoder **encoder, const xr_task *task, xr_parameters *parameters, xr_dtype compute);
+void xr_encoder_free(xr_encoder *encoder);
+
+size_t xr_encoder_arena_bytes(const xr_encoder *encoder); /* of the larger of the two plans */
+
+/* Features of a split: images [images, embed] and captions [captions, embed], f32, not normalised. Fresh blocks (xr_block_free). `memory`
+ * has xr_encoder_arena_bytes() for the activations, or is NULL: allocated for the time of the call. */
+typedef struct {
+  float *images, *captions;
+  int64_t image_count, caption_count, width;
+} xr_split_features;
+xr_status xr_encode_split(xr_encoder *encoder, xr_split_id split, void *memory, xr_split_features *features);
+void xr_split_features_free(xr_split_features *features);
+
+/* Ranks the split's images for each of its captions: text-to-image, cosine. top_k > 0 also lists the best images of every caption. */
+xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_features *features, int64_t top_k, xr_evaluation *result);
+
+/* Rank-1 of a random order: the mean share of right images in the gallery. */
+double xr_chance_rank1(const xr_split *split);

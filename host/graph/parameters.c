@@ -1,0 +1,143 @@
+#include "host/graph/parameters.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/base/memory.h"
+#include "host/base/random.h"
+
+enum { OFFSET_MULTIPLE = 16 }; /* 64 bytes of f32 */
+
+struct xr_parameters {
+  xr_arena *arena;
+  xr_parameter **list;
+  size_t capacity;
+  int count;
+  bool laid_out;
+  xr_parameter_options options;
+  xr_parameter_arrays arrays;
+};
+
+xr_parameters *xr_parameters_new(void) {
+  xr_parameters *p = calloc(1, sizeof *p);
+  if (!p || !(p->arena = xr_arena_new())) {
+    free(p);
+    xr_fail(XR_NO_MEMORY, "out of memory");
+    return NULL;
+  }
+  return p;
+}
+
+void xr_parameters_free(xr_parameters *p) {
+  if (!p) return;
+  void *blocks[] = {p->arrays.master, p->arrays.gradient, p->arrays.moment[0], p->arrays.moment[1], p->arrays.compute};
+  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) xr_block_free(blocks[i]);
+  xr_arena_free(p->arena);
+  free(p->list);
+  free(p);
+}
+
+int xr_parameter_find(const xr_parameters *p, const char *name) {
+  for (int i = 0; i < p->count; i++)
+    if (strcmp(p->list[i]->name, name) == 0) return i;
+  return -1;
+}
+
+xr_status xr_parameters_add(xr_parameters *p, const char *name, xr_shape shape, xr_init init, int *index) {
+  *index = xr_parameter_find(p, name);
+  if (*index >= 0) {
+    xr_shape known = p->list[*index]->shape;
+    if (xr_same_shape(known, shape)) return XR_OK;
+    return xr_fail(XR_BAD_SHAPE, "the parameter %s is %s elsewhere and %s here", name, xr_shape_to_text(known).text,
+                   xr_shape_to_text(shape).text);
+  }
+  if (p->laid_out) return xr_fail(XR_BAD_ARGUMENT, "the parameter %s is new, but the parameters are laid out already", name);
+  if (xr_elements(shape) < 1) return xr_fail(XR_BAD_SHAPE, "the parameter %s is empty: %s", name, xr_shape_to_text(shape).text);
+  XR_TRY(xr_grow((void **)&p->list, &p->capacity, (size_t)p->count, sizeof *p->list));
+  xr_parameter *parameter = XR_NEW(p->arena, xr_parameter);
+  char *copy = xr_arena_copy(p->arena, name);
+  if (!parameter || !copy) return XR_NO_MEMORY;
+  *parameter = (xr_parameter){.name = copy, .shape = shape, .init = init, .compute_offset = -1};
+  *index = p->count;
+  p->list[p->count++] = parameter;
+  return XR_OK;
+}
+
+int xr_parameter_count(const xr_parameters *p) { return p->count; }
+const xr_parameter *xr_parameter_at(const xr_parameters *p, int index) { return p->list[index]; }
+xr_parameter_arrays xr_parameters_arrays(const xr_parameters *p) { return p->arrays; }
+xr_parameter_options xr_parameters_options(const xr_parameters *p) { return p->options; }
+
+int64_t xr_parameter_elements(const xr_parameters *p) {
+  int64_t total = 0;
+  for (int i = 0; i < p->count; i++) total += xr_elements(p->list[i]->shape);
+  return total;
+}
+
+static int64_t padded(int64_t elements) { return (elements + OFFSET_MULTIPLE - 1) / OFFSET_MULTIPLE * OFFSET_MULTIPLE; }
+
+void xr_parameters_lay_out(xr_parameters *p, xr_parameter_options options) {
+  p->options = options;
+  p->arrays.elements = p->arrays.compute_elements = 0;
+  for (int i = 0; i < p->count; i++) {
+    xr_parameter *parameter = p->list[i];
+    int64_t size = padded(xr_elements(parameter->shape));
+    parameter->offset = p->arrays.elements;
+    p->arrays.elements += size;
+    parameter->compute_offset = -1;
+    if (options.compute == XR_BF16 && parameter->shape.rank >= 2) {
+      parameter->compute_offset = p->arrays.compute_elements;
+      p->arrays.compute_elements += size;
+    }
+  }
+  p->laid_out = true;
+}
+
+static void draw_initial(const xr_parameter *parameter, uint64_t seed, float *values) {
+  int64_t n = xr_elements(parameter->shape);
+  float constant = parameter->init.kind == XR_INIT_ZERO ? 0 : parameter->init.scale != 0 ? parameter->init.scale : 1;
+  uint64_t key = xr_random_key(seed, parameter->name);
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < (n + 1) / 2; i++) {
+    if (parameter->init.kind != XR_INIT_NORMAL) {
+      values[2 * i] = constant;
+      if (2 * i + 1 < n) values[2 * i + 1] = constant;
+      continue;
+    }
+    xr_philox r = xr_philox_at(key, 0, (uint64_t)i);
+    values[2 * i] = parameter->init.scale * xr_normal(r.word[0], r.word[1]);
+    if (2 * i + 1 < n) values[2 * i + 1] = parameter->init.scale * xr_normal(r.word[2], r.word[3]);
+  }
+}
+
+xr_status xr_parameters_allocate(xr_parameters *p, xr_parameter_options options) {
+  xr_parameters_lay_out(p, options);
+  xr_parameter_arrays *a = &p->arrays;
+  size_t bytes = (size_t)a->elements * sizeof(float);
+  float **wanted[] = {&a->master, options.training ? &a->gradient : NULL, options.training && options.moments > 0 ? &a->moment[0] : NULL,
+                      options.training && options.moments > 1 ? &a->moment[1] : NULL};
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+    if (!wanted[i]) continue;
+    if (!(*wanted[i] = xr_block_alloc(bytes))) return XR_NO_MEMORY;
+    memset(*wanted[i], 0, bytes);
+  }
+  if (a->compute_elements) {
+    if (!(a->compute = xr_block_alloc((size_t)a->compute_elements * sizeof(xr_bf16)))) return XR_NO_MEMORY;
+    memset(a->compute, 0, (size_t)a->compute_elements * sizeof(xr_bf16));
+  }
+  for (int i = 0; i < p->count; i++) draw_initial(p->list[i], options.seed, a->master + p->list[i]->offset);
+  xr_parameters_refresh_compute(p);
+  return XR_OK;
+}
+
+void xr_parameters_refresh_compute(xr_parameters *p) {
+  for (int i = 0; i < p->count; i++) {
+    const xr_parameter *parameter = p->list[i];
+    if (parameter->compute_offset < 0) continue;
+    const float *from = p->arrays.master + parameter->offset;
+    xr_bf16 *to = p->arrays.compute + parameter->compute_offset;
+    int64_t n = xr_elements(parameter->shape);
+#pragma omp parallel for simd schedule(static)
+    for (int64_t k = 0; k < n; k++) to[k] = xr_f32_to_bf16(from[k]);
+  }
+}

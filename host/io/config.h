@@ -1,0 +1,129 @@
+/* The configuration of a run: YAML, checked against a schema, in one nested structure.
+ *
+ * A configuration is what configs/defaults.yaml says (built into the library), replaced key by key by the model preset, by the file
+ * that `base:` names (relative to the file that names it), by the file itself and by overrides "key.sub=value", in this order.
+ * Mappings merge, scalars and sequences replace. What every key means stands in configs/defaults.yaml, and there only.
+ *
+ * Whatever cannot be used is an error that says where it stands ("irra.yaml:12:3: unknown key 'train.epoch'; did you mean
+ * 'train.epochs'?", "override 'train.epochs=x': ..."): unknown and repeated keys, wrong types, numbers out of range, values that do
+ * not fit each other, broken YAML. true and false are the only truth values; whole numbers are decimal. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/base/status.h"
+
+typedef enum { XR_CONFIG_IRRA } xr_config_method;
+typedef enum { XR_CONFIG_TOKENIZER_CLIP, XR_CONFIG_TOKENIZER_IRRA } xr_config_tokenizer;
+typedef enum { XR_CONFIG_NEAREST, XR_CONFIG_BILINEAR, XR_CONFIG_BICUBIC, XR_CONFIG_LANCZOS } xr_config_resize;
+typedef enum { XR_CONFIG_MASK_OFF, XR_CONFIG_MASK_SHARED, XR_CONFIG_MASK_INDEPENDENT } xr_config_mask_aug;
+typedef enum { XR_CONFIG_PRESET_CUSTOM, XR_CONFIG_PRESET_VIT_B_16, XR_CONFIG_PRESET_TINY } xr_config_preset;
+typedef enum { XR_CONFIG_QUICK_GELU, XR_CONFIG_GELU } xr_config_activation;
+typedef enum { XR_CONFIG_F32, XR_CONFIG_BF16 } xr_config_precision;
+typedef enum { XR_CONFIG_RECOMPUTE_NONE, XR_CONFIG_RECOMPUTE_BLOCKS } xr_config_recompute;
+typedef enum { XR_CONFIG_SAMPLER_RANDOM, XR_CONFIG_SAMPLER_IDENTITY } xr_config_sampler;
+typedef enum { XR_CONFIG_ADAM, XR_CONFIG_ADAMW, XR_CONFIG_SGD } xr_config_optimizer;
+typedef enum { XR_CONFIG_COSINE, XR_CONFIG_MULTISTEP, XR_CONFIG_CONSTANT } xr_config_schedule;
+typedef enum { XR_CONFIG_PER_EPOCH, XR_CONFIG_PER_STEP } xr_config_update;
+
+/* One rule for parameters: a parameter belongs to the first group one of whose patterns fits its whole name. */
+typedef struct {
+  char **match; /* patterns as of file names: * any text, ? any character, [abc] one of these */
+  uint32_t match_count;
+  double lr_factor, weight_decay_factor;
+  double eps; /* 0: the optimiser's */
+} xr_config_group;
+
+typedef struct {
+  char *name;
+  xr_config_method method;
+  struct {
+    char *dataset; /* a name that `xreid data` knows */
+    char *root, *vocabulary;
+    xr_config_tokenizer tokenizer;
+    int64_t cache_mib, workers;
+  } data;
+  struct {
+    int64_t height, width, patch, stride;
+    double mean[3], std[3];
+    xr_config_resize resize;
+  } image;
+  struct {
+    int64_t width, layers, heads, mlp_ratio;
+    xr_config_resize position_resize; /* bilinear or bicubic */
+  } vision;
+  struct {
+    int64_t context, width, layers, heads, vocabulary_size;
+    xr_config_mask_aug mask_aug;
+    bool mask_pad;
+  } text;
+  struct {
+    xr_config_preset preset;
+    char *weights;
+    int64_t embed, classes;
+    xr_config_activation activation;
+    xr_config_precision precision;
+    xr_config_recompute recompute;
+  } model;
+  struct {
+    struct {
+      double weight, temperature, semi_weight;
+    } sdm;
+    struct {
+      double weight, smoothing;
+    } id;
+  } loss;
+  struct {
+    double flip, erase;
+    int64_t pad, erase_tries;
+    double erase_area[2], erase_aspect[2], erase_fill[3];
+  } augment;
+  struct {
+    xr_config_sampler kind;
+    int64_t batch, instances;
+    bool drop_last;
+  } sampler;
+  struct {
+    xr_config_optimizer kind;
+    double lr, beta1, beta2, eps, weight_decay, momentum, clip_norm;
+    bool nesterov;
+    xr_config_group *groups;
+    uint32_t groups_count;
+  } optimizer;
+  struct {
+    xr_config_schedule kind;
+    xr_config_update update;
+    double warmup_epochs, warmup_factor, gamma, final_factor;
+    int64_t *milestones;
+    uint32_t milestones_count;
+  } schedule;
+  struct {
+    int64_t seed, epochs, max_steps, log_every, checkpoint_every_epochs, keep, nonfinite_limit;
+  } train;
+  struct {
+    int64_t every, batch, max_rank;
+    char *split, *ties;
+  } eval;
+  struct {
+    struct {
+      char *R1, *R5, *R10, *R20, *mAP, *mINP; /* a number in percent, or words such as "not published" */
+    } figures;
+    char *note;
+  } paper;
+} xr_config;
+
+/* path: the file, or NULL for the defaults alone. overrides: `count` texts "key.sub=value". XR_BAD_INPUT or XR_NOT_FOUND with the
+ * place; *config is NULL then. */
+xr_status xr_config_load(xr_config **config, const char *path, const char *const *overrides, size_t count);
+void xr_config_free(xr_config *config); /* NULL is allowed */
+
+/* The whole configuration as YAML that loads to the same values, bit for bit. The caller frees the text. */
+xr_status xr_config_to_yaml(const xr_config *config, char **text);
+
+/* A number that two configurations share when all their values are equal (FNV-1a of the text above). */
+xr_status xr_config_hash(const xr_config *config, uint64_t *hash);
+
+/* The group of a parameter, or NULL: factors of 1. */
+const xr_config_group *xr_config_group_of(const xr_config *config, const char *parameter);

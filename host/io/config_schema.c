@@ -1,0 +1,239 @@
+#include "host/io/config_schema.h"
+
+#include <string.h>
+
+#include "host/io/config.h"
+
+/* ---- words */
+
+static const cyaml_strval_t methods[] = {{"irra", XR_CONFIG_IRRA}};
+static const cyaml_strval_t tokenizers[] = {{"clip", XR_CONFIG_TOKENIZER_CLIP}, {"irra", XR_CONFIG_TOKENIZER_IRRA}};
+static const cyaml_strval_t resizes[] = {
+    {"nearest", XR_CONFIG_NEAREST}, {"bilinear", XR_CONFIG_BILINEAR}, {"bicubic", XR_CONFIG_BICUBIC}, {"lanczos", XR_CONFIG_LANCZOS}};
+static const cyaml_strval_t position_resizes[] = {{"bilinear", XR_CONFIG_BILINEAR}, {"bicubic", XR_CONFIG_BICUBIC}};
+static const cyaml_strval_t mask_augs[] = {
+    {"off", XR_CONFIG_MASK_OFF}, {"shared", XR_CONFIG_MASK_SHARED}, {"independent", XR_CONFIG_MASK_INDEPENDENT}};
+static const cyaml_strval_t presets[] = {
+    {"vit-b-16", XR_CONFIG_PRESET_VIT_B_16}, {"tiny", XR_CONFIG_PRESET_TINY}, {"custom", XR_CONFIG_PRESET_CUSTOM}};
+static const cyaml_strval_t activations[] = {{"quick_gelu", XR_CONFIG_QUICK_GELU}, {"gelu", XR_CONFIG_GELU}};
+static const cyaml_strval_t precisions[] = {{"f32", XR_CONFIG_F32}, {"bf16", XR_CONFIG_BF16}};
+static const cyaml_strval_t recomputes[] = {{"none", XR_CONFIG_RECOMPUTE_NONE}, {"blocks", XR_CONFIG_RECOMPUTE_BLOCKS}};
+static const cyaml_strval_t samplers[] = {{"random", XR_CONFIG_SAMPLER_RANDOM}, {"identity", XR_CONFIG_SAMPLER_IDENTITY}};
+static const cyaml_strval_t optimizers[] = {{"adam", XR_CONFIG_ADAM}, {"adamw", XR_CONFIG_ADAMW}, {"sgd", XR_CONFIG_SGD}};
+static const cyaml_strval_t schedules[] = {
+    {"cosine", XR_CONFIG_COSINE}, {"multistep", XR_CONFIG_MULTISTEP}, {"constant", XR_CONFIG_CONSTANT}};
+static const cyaml_strval_t updates[] = {{"epoch", XR_CONFIG_PER_EPOCH}, {"step", XR_CONFIG_PER_STEP}};
+
+/* Words that floors above give a meaning to. */
+static const char *const datasets[] = {"cuhk-pedes", "icfg-pedes", "rstpreid", "sysu-mm01", "regdb", "llcm", "folder", NULL};
+static const char *const splits[] = {"val", "test", NULL};
+static const char *const ties[] = {"lower-index", "best", "worst", NULL};
+
+/* ---- keys: each table lists a section's fields in the order of configs/defaults.yaml */
+
+#define INT(s, m) CYAML_FIELD_INT(#m, CYAML_FLAG_DEFAULT, s, m)
+#define FLOAT(s, m) CYAML_FIELD_FLOAT(#m, CYAML_FLAG_STRICT, s, m)
+#define BOOL(s, m) CYAML_FIELD_BOOL(#m, CYAML_FLAG_DEFAULT, s, m)
+#define TEXT(s, m) CYAML_FIELD_STRING_PTR(#m, CYAML_FLAG_POINTER, s, m, 0, CYAML_UNLIMITED)
+#define WORD(s, m, list) CYAML_FIELD_ENUM(#m, CYAML_FLAG_STRICT, s, m, list, sizeof list / sizeof *list)
+#define FLOATS(s, m) CYAML_FIELD_SEQUENCE_FIXED(#m, CYAML_FLAG_DEFAULT, s, m, &one_float, sizeof(((s *)NULL)->m) / sizeof(double))
+#define LIST(s, m, entry) CYAML_FIELD_SEQUENCE(#m, CYAML_FLAG_POINTER, s, m, entry, 0, CYAML_UNLIMITED)
+#define SECTION(s, m) CYAML_FIELD_MAPPING(#m, CYAML_FLAG_DEFAULT, s, m, m##_fields)
+#define SECTION_TYPE(name) typedef __typeof__(((xr_config *)NULL)->name)
+
+static const cyaml_schema_value_t one_float = {CYAML_VALUE_FLOAT(CYAML_FLAG_STRICT, double)};
+static const cyaml_schema_value_t one_int = {CYAML_VALUE_INT(CYAML_FLAG_DEFAULT, int64_t)};
+static const cyaml_schema_value_t one_text = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED)};
+
+SECTION_TYPE(data) data_type;
+static const cyaml_schema_field_t data_fields[] = {TEXT(data_type, dataset),
+                                                   TEXT(data_type, root),
+                                                   TEXT(data_type, vocabulary),
+                                                   WORD(data_type, tokenizer, tokenizers),
+                                                   INT(data_type, cache_mib),
+                                                   INT(data_type, workers),
+                                                   CYAML_FIELD_END};
+
+SECTION_TYPE(image) image_type;
+static const cyaml_schema_field_t image_fields[] = {INT(image_type, height),           INT(image_type, width),   INT(image_type, patch),
+                                                    INT(image_type, stride),           FLOATS(image_type, mean), FLOATS(image_type, std),
+                                                    WORD(image_type, resize, resizes), CYAML_FIELD_END};
+
+SECTION_TYPE(vision) vision_type;
+static const cyaml_schema_field_t vision_fields[] = {INT(vision_type, width),
+                                                     INT(vision_type, layers),
+                                                     INT(vision_type, heads),
+                                                     INT(vision_type, mlp_ratio),
+                                                     WORD(vision_type, position_resize, position_resizes),
+                                                     CYAML_FIELD_END};
+
+SECTION_TYPE(text) text_type;
+static const cyaml_schema_field_t text_fields[] = {INT(text_type, context),         INT(text_type, width),
+                                                   INT(text_type, layers),          INT(text_type, heads),
+                                                   INT(text_type, vocabulary_size), WORD(text_type, mask_aug, mask_augs),
+                                                   BOOL(text_type, mask_pad),       CYAML_FIELD_END};
+
+SECTION_TYPE(model) model_type;
+static const cyaml_schema_field_t model_fields[] = {WORD(model_type, preset, presets),
+                                                    TEXT(model_type, weights),
+                                                    INT(model_type, embed),
+                                                    INT(model_type, classes),
+                                                    WORD(model_type, activation, activations),
+                                                    WORD(model_type, precision, precisions),
+                                                    WORD(model_type, recompute, recomputes),
+                                                    CYAML_FIELD_END};
+
+SECTION_TYPE(loss) loss_type;
+SECTION_TYPE(loss.sdm) sdm_type;
+SECTION_TYPE(loss.id) id_type;
+static const cyaml_schema_field_t sdm_fields[] = {FLOAT(sdm_type, weight), FLOAT(sdm_type, temperature), FLOAT(sdm_type, semi_weight),
+                                                  CYAML_FIELD_END};
+static const cyaml_schema_field_t id_fields[] = {FLOAT(id_type, weight), FLOAT(id_type, smoothing), CYAML_FIELD_END};
+static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm), SECTION(loss_type, id), CYAML_FIELD_END};
+
+SECTION_TYPE(augment) augment_type;
+static const cyaml_schema_field_t augment_fields[] = {
+    FLOAT(augment_type, flip),          INT(augment_type, pad),         FLOAT(augment_type, erase),       FLOATS(augment_type, erase_area),
+    FLOATS(augment_type, erase_aspect), INT(augment_type, erase_tries), FLOATS(augment_type, erase_fill), CYAML_FIELD_END};
+
+SECTION_TYPE(sampler) sampler_type;
+static const cyaml_schema_field_t sampler_fields[] = {WORD(sampler_type, kind, samplers), INT(sampler_type, batch),
+                                                      INT(sampler_type, instances), BOOL(sampler_type, drop_last), CYAML_FIELD_END};
+
+static const cyaml_schema_field_t group_fields[] = {LIST(xr_config_group, match, &one_text), FLOAT(xr_config_group, lr_factor),
+                                                    FLOAT(xr_config_group, weight_decay_factor), FLOAT(xr_config_group, eps),
+                                                    CYAML_FIELD_END};
+static const cyaml_schema_value_t one_group = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, xr_config_group, group_fields)};
+
+SECTION_TYPE(optimizer) optimizer_type;
+static const cyaml_schema_field_t optimizer_fields[] = {WORD(optimizer_type, kind, optimizers),
+                                                        FLOAT(optimizer_type, lr),
+                                                        FLOAT(optimizer_type, beta1),
+                                                        FLOAT(optimizer_type, beta2),
+                                                        FLOAT(optimizer_type, eps),
+                                                        FLOAT(optimizer_type, weight_decay),
+                                                        FLOAT(optimizer_type, momentum),
+                                                        BOOL(optimizer_type, nesterov),
+                                                        FLOAT(optimizer_type, clip_norm),
+                                                        LIST(optimizer_type, groups, &one_group),
+                                                        CYAML_FIELD_END};
+
+SECTION_TYPE(schedule) schedule_type;
+static const cyaml_schema_field_t schedule_fields[] = {WORD(schedule_type, kind, schedules),      WORD(schedule_type, update, updates),
+                                                       FLOAT(schedule_type, warmup_epochs),       FLOAT(schedule_type, warmup_factor),
+                                                       LIST(schedule_type, milestones, &one_int), FLOAT(schedule_type, gamma),
+                                                       FLOAT(schedule_type, final_factor),        CYAML_FIELD_END};
+
+SECTION_TYPE(train) train_type;
+static const cyaml_schema_field_t train_fields[] = {INT(train_type, seed),
+                                                    INT(train_type, epochs),
+                                                    INT(train_type, max_steps),
+                                                    INT(train_type, log_every),
+                                                    INT(train_type, checkpoint_every_epochs),
+                                                    INT(train_type, keep),
+                                                    INT(train_type, nonfinite_limit),
+                                                    CYAML_FIELD_END};
+
+SECTION_TYPE(eval) eval_type;
+static const cyaml_schema_field_t eval_fields[] = {INT(eval_type, every),    TEXT(eval_type, split), INT(eval_type, batch),
+                                                   INT(eval_type, max_rank), TEXT(eval_type, ties),  CYAML_FIELD_END};
+
+SECTION_TYPE(paper) paper_type;
+SECTION_TYPE(paper.figures) figures_type;
+static const cyaml_schema_field_t figures_fields[] = {TEXT(figures_type, R1),  TEXT(figures_type, R5),  TEXT(figures_type, R10),
+                                                      TEXT(figures_type, R20), TEXT(figures_type, mAP), TEXT(figures_type, mINP),
+                                                      CYAML_FIELD_END};
+static const cyaml_schema_field_t paper_fields[] = {SECTION(paper_type, figures), TEXT(paper_type, note), CYAML_FIELD_END};
+
+static const cyaml_schema_field_t config_fields[] = {
+    TEXT(xr_config, name),       WORD(xr_config, method, methods), SECTION(xr_config, data),      SECTION(xr_config, image),
+    SECTION(xr_config, vision),  SECTION(xr_config, text),         SECTION(xr_config, model),     SECTION(xr_config, loss),
+    SECTION(xr_config, augment), SECTION(xr_config, sampler),      SECTION(xr_config, optimizer), SECTION(xr_config, schedule),
+    SECTION(xr_config, train),   SECTION(xr_config, eval),         SECTION(xr_config, paper),     CYAML_FIELD_END};
+
+const cyaml_schema_value_t xr_config_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, xr_config, config_fields)};
+
+/* ---- ranges */
+
+#define MANY 1e9 /* no limit worth a name; every whole number up to it is exact in a double */
+
+const xr_config_rule xr_config_rules[] = {
+    {.path = "data.dataset", .words = datasets},
+    {.path = "data.cache_mib", .minimum = 0, .maximum = MANY},
+    {.path = "data.workers", .minimum = 0, .maximum = 256},
+    {.path = "image.height", .minimum = 8, .maximum = 4096},
+    {.path = "image.width", .minimum = 8, .maximum = 4096},
+    {.path = "image.patch", .minimum = 1, .maximum = 256},
+    {.path = "image.stride", .minimum = 1, .maximum = 256},
+    {.path = "image.mean", .minimum = -10, .maximum = 10},
+    {.path = "image.std", .minimum = 1e-6, .maximum = 10},
+    {.path = "vision.width", .minimum = 8, .maximum = 16384},
+    {.path = "vision.layers", .minimum = 1, .maximum = 256},
+    {.path = "vision.heads", .minimum = 1, .maximum = 256},
+    {.path = "vision.mlp_ratio", .minimum = 1, .maximum = 16},
+    {.path = "text.context", .minimum = 3, .maximum = 4096},
+    {.path = "text.width", .minimum = 8, .maximum = 16384},
+    {.path = "text.layers", .minimum = 1, .maximum = 256},
+    {.path = "text.heads", .minimum = 1, .maximum = 256},
+    {.path = "text.vocabulary_size", .minimum = 0, .maximum = 1e7},
+    {.path = "model.embed", .minimum = 8, .maximum = 16384},
+    {.path = "model.classes", .minimum = 0, .maximum = 1e7},
+    {.path = "loss.sdm.weight", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.sdm.temperature", .minimum = 1e-4, .maximum = 100},
+    {.path = "loss.sdm.semi_weight", .minimum = 0, .maximum = 1},
+    {.path = "loss.id.weight", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.id.smoothing", .minimum = 0, .maximum = 0.999},
+    {.path = "augment.flip", .minimum = 0, .maximum = 1},
+    {.path = "augment.pad", .minimum = 0, .maximum = 1024},
+    {.path = "augment.erase", .minimum = 0, .maximum = 1},
+    {.path = "augment.erase_area", .minimum = 0, .maximum = 1},
+    {.path = "augment.erase_aspect", .minimum = 0.01, .maximum = 100},
+    {.path = "augment.erase_tries", .minimum = 1, .maximum = 1000},
+    {.path = "augment.erase_fill", .minimum = -100, .maximum = 100},
+    {.path = "sampler.batch", .minimum = 1, .maximum = 1e6},
+    {.path = "sampler.instances", .minimum = 1, .maximum = 1e6},
+    {.path = "optimizer.lr", .minimum = 0, .maximum = 100},
+    {.path = "optimizer.beta1", .minimum = 0, .maximum = 0.999999},
+    {.path = "optimizer.beta2", .minimum = 0, .maximum = 0.9999999},
+    {.path = "optimizer.eps", .minimum = 1e-16, .maximum = 1},
+    {.path = "optimizer.weight_decay", .minimum = 0, .maximum = 100},
+    {.path = "optimizer.momentum", .minimum = 0, .maximum = 0.999999},
+    {.path = "optimizer.clip_norm", .minimum = 0, .maximum = MANY},
+    {.path = "optimizer.groups.lr_factor", .minimum = 0, .maximum = 1e6, .fallback = "1"},
+    {.path = "optimizer.groups.weight_decay_factor", .minimum = 0, .maximum = 1e6, .fallback = "1"},
+    {.path = "optimizer.groups.eps", .minimum = 0, .maximum = 1, .fallback = "0"},
+    {.path = "schedule.warmup_epochs", .minimum = 0, .maximum = 1e6},
+    {.path = "schedule.warmup_factor", .minimum = 0, .maximum = 1},
+    {.path = "schedule.milestones", .minimum = 1, .maximum = 1e6},
+    {.path = "schedule.gamma", .minimum = 0, .maximum = 1},
+    {.path = "schedule.final_factor", .minimum = 0, .maximum = 1},
+    {.path = "train.seed", .minimum = 0, .maximum = 9007199254740992.0}, /* 2^53 */
+    {.path = "train.epochs", .minimum = 1, .maximum = 1e6},
+    {.path = "train.max_steps", .minimum = 0, .maximum = 1e12},
+    {.path = "train.log_every", .minimum = 1, .maximum = MANY},
+    {.path = "train.checkpoint_every_epochs", .minimum = 1, .maximum = 1e6},
+    {.path = "train.keep", .minimum = 1, .maximum = 1e6},
+    {.path = "train.nonfinite_limit", .minimum = 1, .maximum = 1e6},
+    {.path = "eval.every", .minimum = 0, .maximum = 1e6},
+    {.path = "eval.split", .words = splits},
+    {.path = "eval.batch", .minimum = 1, .maximum = 1e6},
+    {.path = "eval.max_rank", .minimum = 1, .maximum = 1e6},
+    {.path = "eval.ties", .words = ties},
+};
+const size_t xr_config_rule_count = sizeof xr_config_rules / sizeof *xr_config_rules;
+
+static bool same_path(const char *rule, const char *path) {
+  for (; *path; path++) {
+    if (*path == '[')
+      path += strcspn(path, "]");
+    else if (*rule++ != *path)
+      return false;
+  }
+  return !*rule;
+}
+
+const xr_config_rule *xr_config_rule_for(const char *path) {
+  for (size_t i = 0; i < xr_config_rule_count; i++)
+    if (same_path(xr_config_rules[i].path, path)) return &xr_config_rules[i];
+  return NULL;
+}

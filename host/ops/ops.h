@@ -1,0 +1,88 @@
+/* The operations that models are written with. Each records one or a few nodes; shapes are checked at once; nothing runs.
+ *
+ * D stands for the last dimension. Parameters a function creates are named "<scope>.<name>.weight" and so on. Formulas and sources stand in
+ * the kernels' headers. */
+#pragma once
+
+#include "host/graph/graph.h"
+#include "kernels/activation/activation.h"
+#include "kernels/image/augment.h"
+
+/* ---- linear maps */
+typedef struct {
+  bool transposed; /* the weight is stored [in, out], as CLIP's projections are; default [out, in] */
+  xr_activation_kind activation;
+  bool f32_result; /* leaves the compute dtype: for what losses read */
+} xr_linear_options;
+
+/* x [.., in], weight [out, in], bias [out] or empty -> [.., out] */
+xr_var xr_linear_with(xr_graph *g, const char *label, xr_var x, xr_var weight, xr_var bias, xr_linear_options options);
+
+/* The same with parameters "<name>.weight" [out, in], drawn with the standard deviation `std`, and "<name>.bias" of zeros. */
+xr_var xr_linear_of(xr_graph *g, xr_var x, const char *name, int64_t out_features, float std, xr_linear_options options);
+
+/* a [M, D] times b [N, D] transposed -> [M, N] */
+xr_var xr_matmul_transposed(xr_graph *g, const char *label, xr_var a, xr_var b);
+
+/* ---- tokens */
+/* Pixels u8 [B, H, W, 3] and one xr_augment_decision a sample, i32 [B, 7] (empty: none) -> normalised images [B, H, W, 3] */
+typedef struct {
+  float mean[3], std[3], fill[3];
+} xr_image_statistics;
+xr_var xr_normalize_image(xr_graph *g, const char *label, xr_var pixels, xr_var decisions, xr_image_statistics statistics);
+
+/* images [B, H, W, 3] -> [B, grid_height * grid_width, 3 * patch * patch], columns in the order (channel, y, x) */
+xr_var xr_patchify_of(xr_graph *g, const char *label, xr_var images, int64_t patch, int64_t stride);
+
+/* x [B, N, D], class_token [D], position [N + 1, D] -> [B, N + 1, D] */
+xr_var xr_class_token_and_position(xr_graph *g, const char *label, xr_var x, xr_var class_token, xr_var position);
+
+/* ids i32 [B, T], table [V, D], position [T, D] -> [B, T, D] */
+xr_var xr_embed_tokens(xr_graph *g, const char *label, xr_var ids, xr_var table, xr_var position);
+
+/* x [B, N, D], index i32 [B] -> [B, D] */
+xr_var xr_pick_token(xr_graph *g, const char *label, xr_var x, xr_var index);
+/* x [B, N, D] -> [B, D]: token `index` of every sample */
+xr_var xr_token_at(xr_graph *g, const char *label, xr_var x, int64_t index);
+/* x [B, N, D], length i32 [B] or empty -> [B, D]: mean of the tokens first .. length-1 */
+xr_var xr_masked_mean_of(xr_graph *g, const char *label, xr_var x, xr_var length, int64_t first);
+
+/* ---- normalisation */
+/* Parameters "<name>.weight" of ones and "<name>.bias" of zeros. */
+xr_var xr_layernorm_of(xr_graph *g, xr_var x, const char *name, float eps);
+/* s = x + residual and layernorm(s) in one node; *sum receives s. */
+xr_var xr_add_layernorm(xr_graph *g, xr_var x, xr_var residual, const char *name, float eps, xr_var *sum);
+/* rows of x divided by their length; the result is f32 */
+xr_var xr_l2_normalize_rows(xr_graph *g, const char *label, xr_var x);
+
+/* ---- attention */
+typedef struct {
+  int64_t heads;
+  bool causal;
+  xr_var key_length; /* i32 [B] or empty: keys from there on are masked */
+} xr_attention_options;
+/* qkv [B, N, 3 D], the three side by side -> [B, N, D] */
+xr_var xr_self_attention(xr_graph *g, const char *label, xr_var qkv, xr_attention_options options);
+/* q [B, M, D], kv [B, N, 2 D] -> [B, M, D] */
+xr_var xr_cross_attention(xr_graph *g, const char *label, xr_var q, xr_var kv, xr_attention_options options);
+
+/* ---- elementwise and copies */
+xr_var xr_add_of(xr_graph *g, const char *label, xr_var a, xr_var b);
+xr_var xr_scale_by(xr_graph *g, const char *label, xr_var x, float factor);
+xr_var xr_activate(xr_graph *g, const char *label, xr_var x, xr_activation_kind kind);
+xr_var xr_dropout_of(xr_graph *g, const char *label, xr_var x, float rate); /* x itself in inference graphs or at rate 0 */
+xr_var xr_cast_to(xr_graph *g, const char *label, xr_var x, xr_dtype dtype);
+xr_var xr_reshape(xr_graph *g, const char *label, xr_var x, xr_shape shape);
+xr_var xr_transpose_axes(xr_graph *g, const char *label, xr_var x, const int axes[XR_MAX_RANK]);
+xr_var xr_slice_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t start, int64_t length);
+xr_var xr_concat_of(xr_graph *g, const char *label, int count, const xr_var *x, int axis);
+
+/* ---- losses: one f32 element */
+/* logits [R, C], labels i32 [R]; -1 leaves a row out */
+xr_var xr_cross_entropy_loss(xr_graph *g, const char *label, xr_var logits, xr_var labels, float smoothing);
+/* cosine f32 [B, B] (images x texts), identity i32 [B], image i32 [B] or empty */
+typedef struct {
+  float temperature, semi_weight;
+} xr_sdm_options;
+xr_var xr_sdm_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_var image, xr_sdm_options options);
+xr_var xr_weighted_loss(xr_graph *g, const char *label, int count, const xr_var *losses, const float *weights);

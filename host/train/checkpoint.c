@@ -1,0 +1,217 @@
+#include "host/train/checkpoint.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/base/file.h"
+#include "host/base/memory.h"
+#include "host/io/safetensors.h"
+
+#define PREFIX "step-"
+#define SUFFIX ".safetensors"
+
+static xr_stored_tensor stored(const char *name, xr_shape shape, const float *data) {
+  xr_stored_tensor t = {
+      .name = name, .dtype = XR_F32, .rank = shape.rank, .data = data, .bytes = (size_t)xr_elements(shape) * sizeof(float)};
+  memcpy(t.dim, shape.dim, (size_t)shape.rank * sizeof *t.dim);
+  return t;
+}
+
+static char *moment_name(xr_arena *arena, int moment, const char *parameter) {
+  return xr_arena_format(arena, "optimizer.moment.%d.%s", moment, parameter);
+}
+
+static char *progress_to_json(const xr_progress_state *p) {
+  json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:f, s:I}", "step", (json_int_t)p->step, "epoch", (json_int_t)p->epoch, "batch",
+                           (json_int_t)p->batch, "updates", (json_int_t)p->updates, "best", p->best, "best_step", (json_int_t)p->best_step);
+  char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
+  json_decref(json);
+  return text;
+}
+
+static xr_status progress_from_json(const char *text, xr_progress_state *p) {
+  json_int_t step, epoch, batch, updates, best_step;
+  json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+  int wrong = !json || json_unpack(json, "{s:I, s:I, s:I, s:I, s:F, s:I}", "step", &step, "epoch", &epoch, "batch", &batch, "updates",
+                                   &updates, "best", &p->best, "best_step", &best_step);
+  json_decref(json);
+  if (wrong) return xr_fail(XR_BAD_INPUT, "holds no training progress: it cannot be resumed");
+  p->step = step;
+  p->epoch = epoch;
+  p->batch = batch;
+  p->updates = updates;
+  p->best_step = best_step;
+  return XR_OK;
+}
+
+static xr_status save_with(xr_arena *arena, const char *path, const xr_parameters *parameters, const xr_metadata *metadata,
+                           size_t metadata_count) {
+  xr_parameter_arrays a = xr_parameters_arrays(parameters);
+  const int count = xr_parameter_count(parameters);
+  xr_stored_tensor *tensors = XR_NEW_ARRAY(arena, xr_stored_tensor, 3 * count + 1);
+  size_t used = 0;
+  if (!tensors) return XR_NO_MEMORY;
+  for (int part = -1; part < 2; part++) {
+    const float *base = part < 0 ? a.master : a.moment[part];
+    for (int i = 0; base && i < count; i++) {
+      const xr_parameter *p = xr_parameter_at(parameters, i);
+      const char *name = part < 0 ? p->name : moment_name(arena, part, p->name);
+      if (!name) return XR_NO_MEMORY;
+      tensors[used++] = stored(name, p->shape, base + p->offset);
+    }
+  }
+  return xr_safetensors_write(path, tensors, used, metadata, metadata_count);
+}
+
+xr_status xr_checkpoint_save(const char *path, const xr_config *config, const xr_parameters *parameters,
+                             const xr_progress_state *progress) {
+  char *yaml = NULL, *state = progress_to_json(progress), statistics[200];
+  xr_arena *arena = xr_arena_new();
+  xr_status status = state && arena ? xr_config_to_yaml(config, &yaml) : xr_fail(XR_NO_MEMORY, "out of memory");
+  if (status == XR_OK) {
+    const double *m = config->image.mean, *s = config->image.std;
+    snprintf(statistics, sizeof statistics, "{\"mean\": [%.9g, %.9g, %.9g], \"std\": [%.9g, %.9g, %.9g]}", m[0], m[1], m[2], s[0], s[1],
+             s[2]);
+    xr_metadata metadata[] = {{"format", "xreid-checkpoint-1"},
+                              {"xreid", XREID_VERSION},
+                              {"config", yaml},
+                              {"progress", state},
+                              {"activation", config->model.activation == XR_CONFIG_GELU ? "gelu" : "quick_gelu"},
+                              {"image_statistics", statistics}};
+    status = save_with(arena, path, parameters, metadata, sizeof metadata / sizeof *metadata);
+  }
+  xr_arena_free(arena);
+  free(yaml);
+  free(state);
+  return status;
+}
+
+/* ---- loading */
+typedef struct { /* what did not fit, listed in one message */
+  char text[700];
+  int count;
+} misfits;
+
+static void note_misfit(misfits *m, const char *what, const char *name) {
+  size_t used = strlen(m->text);
+  if (m->count++ < 8) snprintf(m->text + used, sizeof m->text - used, "%s%s %s", used ? ", " : "", what, name);
+}
+
+static void load_tensor(const xr_safetensors *file, const char *name, xr_shape shape, float *to, misfits *m) {
+  const xr_stored_tensor *t = xr_safetensors_find(file, name);
+  if (!t) {
+    note_misfit(m, "missing", name);
+    return;
+  }
+  bool fits = t->rank == shape.rank;
+  for (int i = 0; fits && i < t->rank; i++) fits = t->dim[i] == shape.dim[i];
+  if (fits)
+    xr_stored_to_f32(t, to);
+  else
+    note_misfit(m, "of another shape", name);
+}
+
+static xr_status load_from(const xr_safetensors *file, xr_arena *arena, xr_parameters *parameters, bool strict, bool moments) {
+  xr_parameter_arrays a = xr_parameters_arrays(parameters);
+  misfits m = {{0}, 0};
+  size_t expected = 0;
+  for (int part = -1; part < 2; part++) {
+    float *base = part < 0 ? a.master : moments ? a.moment[part] : NULL;
+    for (int i = 0; base && i < xr_parameter_count(parameters); i++) {
+      const xr_parameter *p = xr_parameter_at(parameters, i);
+      const char *name = part < 0 ? p->name : moment_name(arena, part, p->name);
+      if (!name) return XR_NO_MEMORY;
+      load_tensor(file, name, p->shape, base + p->offset, &m);
+      expected++;
+    }
+  }
+  for (size_t i = 0; strict && i < xr_safetensors_count(file) && xr_safetensors_count(file) > expected; i++) {
+    const char *name = xr_safetensors_at(file, i)->name;
+    if (strncmp(name, "optimizer.", 10) != 0 && xr_parameter_find(parameters, name) < 0) note_misfit(&m, "not of this model:", name);
+  }
+  if (m.count) return xr_fail(XR_BAD_INPUT, "%d tensors do not fit the model: %s%s", m.count, m.text, m.count > 8 ? ", ..." : "");
+  return XR_OK;
+}
+
+xr_status xr_checkpoint_load(const char *path, xr_parameters *parameters, bool strict, xr_progress_state *progress) {
+  xr_safetensors *file;
+  XR_TRY(xr_safetensors_open(&file, path));
+  xr_arena *arena = xr_arena_new();
+  xr_status status = arena ? XR_OK : XR_NO_MEMORY;
+  if (status == XR_OK && progress) status = progress_from_json(xr_safetensors_metadata(file, "progress"), progress);
+  if (status == XR_OK) status = load_from(file, arena, parameters, strict, progress != NULL);
+  if (status == XR_OK) xr_parameters_refresh_compute(parameters);
+  xr_arena_free(arena);
+  xr_safetensors_close(file);
+  return status == XR_OK ? XR_OK : xr_fail_in(status, "%s", path);
+}
+
+xr_status xr_checkpoint_config(const char *path, char **yaml) {
+  xr_safetensors *file;
+  XR_TRY(xr_safetensors_open(&file, path));
+  const char *text = xr_safetensors_metadata(file, "config");
+  *yaml = text ? strdup(text) : NULL;
+  xr_safetensors_close(file);
+  return *yaml ? XR_OK : xr_fail(XR_BAD_INPUT, "%s: holds no configuration: is it a checkpoint of xreid?", path);
+}
+
+/* ---- the folder of a run's checkpoints */
+xr_status xr_checkpoint_path(char *path, const char *folder, int64_t step) {
+  char name[64];
+  snprintf(name, sizeof name, PREFIX "%08lld" SUFFIX, (long long)step);
+  return xr_path_join(path, folder, name);
+}
+
+static int newest_first(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x < y) - (x > y);
+}
+
+/* The steps of all checkpoints in the folder, newest first; malloc. */
+static xr_status list_steps(const char *folder, int64_t **steps, size_t *count) {
+  DIR *dir = opendir(folder);
+  size_t capacity = 0;
+  *steps = NULL;
+  *count = 0;
+  if (!dir) return errno == ENOENT ? XR_OK : xr_fail(XR_IO, "%s: %s", folder, strerror(errno));
+  xr_status status = XR_OK;
+  for (struct dirent *entry; status == XR_OK && (entry = readdir(dir));) {
+    char *end;
+    if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0) continue;
+    int64_t step = strtoll(entry->d_name + strlen(PREFIX), &end, 10);
+    if (strcmp(end, SUFFIX) != 0) continue;
+    status = xr_grow((void **)steps, &capacity, *count, sizeof **steps);
+    if (status == XR_OK) (*steps)[(*count)++] = step;
+  }
+  closedir(dir);
+  if (*count) qsort(*steps, *count, sizeof **steps, newest_first);
+  return status;
+}
+
+xr_status xr_checkpoint_newest(const char *folder, char *path) {
+  int64_t *steps;
+  size_t count;
+  xr_status status = list_steps(folder, &steps, &count);
+  if (status == XR_OK)
+    status = count ? xr_checkpoint_path(path, folder, steps[0]) : xr_fail(XR_NOT_FOUND, "%s holds no checkpoint", folder);
+  free(steps);
+  return status;
+}
+
+xr_status xr_checkpoint_prune(const char *folder, int64_t keep) {
+  int64_t *steps;
+  size_t count;
+  xr_status status = list_steps(folder, &steps, &count);
+  for (size_t i = (size_t)keep; status == XR_OK && i < count; i++) {
+    char path[XR_PATH_MAX];
+    status = xr_checkpoint_path(path, folder, steps[i]);
+    if (status == XR_OK && unlink(path) < 0) status = xr_fail(XR_IO, "%s: cannot remove: %s", path, strerror(errno));
+  }
+  free(steps);
+  return status;
+}

@@ -1,0 +1,96 @@
+/* Activation functions and their derivatives, for whole tensors and for rows inside other kernels.
+ *
+ *   quick GELU   y = x s,         dy/dx = s + 1.702 x s (1 - s),   s = 1 / (1 + exp(-1.702 x))    (Hendrycks, Gimpel, 2016; CLIP)
+ *   GELU         y = x Phi(x),    dy/dx = Phi(x) + x phi(x),       Phi(x) = (1 + erf(x / sqrt 2)) / 2
+ *
+ * dx = dy * dy/dx at x. count >= 0; XR_F32 or XR_BF16. */
+#pragma once
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/base/dtype.h"
+#include "host/base/status.h"
+
+typedef enum { XR_ACTIVATION_NONE, XR_ACTIVATION_QUICK_GELU, XR_ACTIVATION_GELU, XR_ACTIVATIONS } xr_activation_kind;
+
+typedef struct {
+  xr_activation_kind kind;
+  int64_t count;
+  xr_dtype dtype; /* of all four tensors */
+  const void *x;  /* [count] */
+  void *y;        /* [count], may be the memory of x */
+  const void *dy; /* [count] */
+  void *dx;       /* [count], may be the memory of dy */
+  bool accumulate_dx;
+} xr_activation;
+
+xr_status xr_activation_forward_cpu(const xr_activation *a);
+xr_status xr_activation_backward_cpu(const xr_activation *a);
+
+/* e^x within 2 ulp: x = n ln 2 + r, |r| <= ln 2 / 2, e^r by a polynomial (minimax fit, relative error 3e-9), 2^n in two factors so that
+ * results below 2^-126 are right too. 0 below -104, infinity above 88.73, NaN stays NaN. */
+static inline float xr_exp(float x) {
+  const float bounded = x < -105.0f ? -105.0f : x > 89.0f ? 89.0f : x;
+  const float shifted = bounded * 1.44269504f + 12582912.0f; /* adding 1.5 * 2^23 rounds to an integer, in the low bits */
+  int32_t bits;
+  memcpy(&bits, &shifted, sizeof bits);
+  const int32_t n = bits - 0x4B400000;
+  const float whole = shifted - 12582912.0f;
+  const float r = bounded - whole * 0.693145752f - whole * 1.42860677e-6f; /* ln 2 in two parts, the first with 15 bits */
+  const float tail = 0.49999994f + r * (0.16666520f + r * (0.041668404f + r * (0.0083688991f + r * 0.0013814223f)));
+  const float power = 1.0f + (r + r * r * tail);
+  const int32_t half = n >> 1, low = (half + 127) << 23, high = (n - half + 127) << 23;
+  float scale_low, scale_high;
+  memcpy(&scale_low, &low, sizeof scale_low);
+  memcpy(&scale_high, &high, sizeof scale_high);
+  return power * scale_low * scale_high;
+}
+
+/* erf within 2 ulp: x P(x^2) up to |x| = 1, then 1 - exp(-Q(|x|)); both polynomials are minimax fits with errors below 2e-9. */
+static inline float xr_erf(float x) {
+  const float t = fabsf(x), s = x * x, u = t > 4.0f ? 4.0f : t;
+  const float p = 0.12837917f + /* and x itself: 2 / sqrt(pi) = 1.128... in two parts */
+                  s * (-0.37612626f +
+                       s * (0.11283585f + s * (-0.026853813f + s * (0.0051883293f + s * (-0.00080102036f + s * 7.8538906e-5f)))));
+  const float q = 0.00016644201f +
+                  u * (1.1277972f +
+                       u * (0.63697606f + u * (0.10411371f + u * (-0.022315232f + u * (0.0030654951f + u * -0.00019822014f)))));
+  return t > 1.0f ? copysignf(1.0f - xr_exp(-q), x) : x + x * p;
+}
+
+static inline float xr_sigmoid(float x) { return 1.0f / (1.0f + xr_exp(-x)); }
+
+static inline float xr_quick_gelu(float x) { return x * xr_sigmoid(1.702f * x); }
+
+static inline float xr_quick_gelu_slope(float x) {
+  const float s = xr_sigmoid(1.702f * x);
+  return s + 1.702f * x * s * (1.0f - s);
+}
+
+static inline float xr_gelu(float x) { return 0.5f * x * (1.0f + xr_erf(x * 0.707106781f)); }
+
+static inline float xr_gelu_slope(float x) { return 0.5f * (1.0f + xr_erf(x * 0.707106781f)) + x * 0.398942280f * xr_exp(-0.5f * x * x); }
+
+/* out[i] = activation(x[i]); out may be x. */
+static inline void xr_activation_row(xr_activation_kind kind, float *out, const float *x, int64_t n) {
+  if (kind == XR_ACTIVATION_QUICK_GELU) {
+    _Pragma("omp simd") for (int64_t i = 0; i < n; i++) out[i] = xr_quick_gelu(x[i]);
+  } else if (kind == XR_ACTIVATION_GELU) {
+    _Pragma("omp simd") for (int64_t i = 0; i < n; i++) out[i] = xr_gelu(x[i]);
+  } else {
+    for (int64_t i = 0; i < n; i++) out[i] = x[i];
+  }
+}
+
+/* dx[i] = dy[i] * slope at x[i]; dx may be dy. */
+static inline void xr_activation_slope_row(xr_activation_kind kind, float *dx, const float *dy, const float *x, int64_t n) {
+  if (kind == XR_ACTIVATION_QUICK_GELU) {
+    _Pragma("omp simd") for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * xr_quick_gelu_slope(x[i]);
+  } else if (kind == XR_ACTIVATION_GELU) {
+    _Pragma("omp simd") for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * xr_gelu_slope(x[i]);
+  } else {
+    for (int64_t i = 0; i < n; i++) dx[i] = dy[i];
+  }
+}

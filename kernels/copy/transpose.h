@@ -1,0 +1,27 @@
+/* Axes of a tensor in another order.
+ *
+ *   axis k of y is axis order[k] of x:   y[i_0, .., i_(r-1)] = x[j],  j_(order[k]) = i_k
+ *
+ * Backward: dx is dy with the inverse order. 1 to XR_MAX_TRANSPOSE axes; `order` holds each of 0 .. rank-1 once. */
+#pragma once
+
+#include "host/base/dtype.h"
+#include "host/base/status.h"
+
+enum { XR_MAX_TRANSPOSE = 4 };
+
+typedef struct {
+  int rank;
+  int64_t dim[XR_MAX_TRANSPOSE]; /* of x; y has dim[order[k]] */
+  int order[XR_MAX_TRANSPOSE];
+  xr_dtype dtype; /* of everything: XR_F32 or XR_BF16 */
+  const void *x;
+  void *y;
+  /* backward */
+  const void *dy; /* y's shape */
+  void *dx;       /* x's shape */
+  bool accumulate_dx;
+} xr_transpose;
+
+xr_status xr_transpose_forward_cpu(const xr_transpose *a);
+xr_status xr_transpose_backward_cpu(const xr_transpose *a);

@@ -1,0 +1,20 @@
+/* Weighted sum of two tensors: y = alpha a + beta b, elementwise. Backward: da = alpha dy, db = beta dy. */
+#pragma once
+
+#include "host/base/dtype.h"
+#include "host/base/status.h"
+
+typedef struct {
+  int64_t count;
+  xr_dtype dtype; /* of everything: XR_F32 or XR_BF16 */
+  float alpha, beta;
+  const void *a, *b; /* [count] */
+  void *y;           /* [count], may be the memory of a or b */
+  /* backward */
+  const void *dy; /* [count] */
+  void *da, *db;  /* [count] or NULL; da may be the memory of dy when db is NULL, and the reverse */
+  bool accumulate_da, accumulate_db;
+} xr_add;
+
+xr_status xr_add_forward_cpu(const xr_add *a);
+xr_status xr_add_backward_cpu(const xr_add *a);

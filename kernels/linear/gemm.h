@@ -1,0 +1,52 @@
+/* Matrix products, with what is applied to a tile of the result while it is in cache.
+ *
+ *   C = activation(alpha op(A) op(B) + bias) (+ C when accumulating),   op(X) = X or its transpose, sums in f32
+ *
+ * Matrices are row-major: element (i, j) of X lies at x[i * ldx + j]. The result is byte-equal for any number of threads: C is cut
+ * into tiles by its shape alone, and each tile is one single-threaded library product over all of k.
+ * m, n, k >= 0 (k = 0: the product is zero), batch >= 1. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/base/dtype.h"
+#include "host/base/status.h"
+#include "kernels/activation/activation.h"
+
+typedef struct {
+  int64_t batch; /* products; 0 means 1 */
+  int64_t m, n, k;
+  bool transpose_a, transpose_b;
+  xr_dtype dtype;                       /* of a and b: XR_F32 or XR_BF16 */
+  xr_dtype c_dtype;                     /* of c and pre: XR_F32 or XR_BF16 */
+  const void *a;                        /* [m, k], stored [k, m] when transpose_a */
+  const void *b;                        /* [k, n], stored [n, k] when transpose_b */
+  void *c;                              /* [m, n] */
+  int64_t lda, ldb, ldc;                /* elements from one stored row to the next */
+  int64_t stride_a, stride_b, stride_c; /* elements from one product to the next; stride_a or stride_b 0: shared by the batch */
+  float alpha;                          /* 0 means 1 */
+  const float *bias;                    /* [n] or NULL */
+  xr_activation_kind activation;        /* not together with accumulate */
+  void *pre;                            /* what the activation was applied to, with c's dtype, ldc and stride_c; or NULL */
+  bool accumulate;
+  void *workspace; /* xr_gemm_workspace() bytes, aligned to 64; NULL when that is 0 */
+} xr_gemm;
+
+/* 0 when a, b and c are f32. */
+size_t xr_gemm_workspace(const xr_gemm *a);
+xr_status xr_gemm_cpu(const xr_gemm *a);
+
+/* The same product on the calling thread alone, in one tile: for use inside a parallel region. */
+size_t xr_gemm_serial_workspace(const xr_gemm *a);
+xr_status xr_gemm_serial_cpu(const xr_gemm *a);
+
+/* C = alpha op(A) op(B) + beta C in f32 on the calling thread alone, without checks: for the inside of other kernels. Nothing of C is
+ * read when beta is 0. False when the library failed, which it does only for want of memory. */
+bool xr_sgemm_serial(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
+                     const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+
+/* bf16 products are library objects that take milliseconds to make; the last 256 shapes are kept, for all threads. This frees those that
+ * no thread is using. The only memory that these functions keep between calls. */
+void xr_gemm_cache_clear(void);

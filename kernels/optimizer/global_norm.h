@@ -1,0 +1,27 @@
+/* The length of the whole gradient, the clipping factor that follows from it, and where the gradient is not finite.
+ *
+ *   norm   = sqrt(sum over all segments of gradient^2)
+ *   factor = min(1, max_norm / (norm + 1e-6)),  1 when max_norm is 0      (torch.nn.utils.clip_grad_norm_)
+ *   first_bad = index of the first segment that holds a NaN or an infinity, -1 when there is none
+ *
+ * With a bad segment, norm and factor are NaN. `factor` may point at the gradient_scale of an xr_optimizer_step: the optimisers
+ * then clip, and leave a step with a bad gradient out. Sums are made in double precision over fixed chunks: the same for any
+ * number of threads. */
+#pragma once
+
+#include "kernels/optimizer/segments.h"
+
+typedef struct {
+  const xr_segment *segments; /* offset and count are used */
+  int64_t segment_count;
+  const float *gradient;
+  float max_norm;     /* 0: no clipping */
+  float *norm;        /* [1] */
+  float *factor;      /* [1] */
+  int32_t *first_bad; /* [1] */
+  double *workspace;  /* xr_global_norm_workspace() bytes */
+} xr_global_norm;
+
+size_t xr_global_norm_workspace(const xr_global_norm *a);
+
+xr_status xr_global_norm_cpu(const xr_global_norm *a);

@@ -1,0 +1,25 @@
+/* Mean over the valid tokens of each sample.
+ *
+ *   y[b, :] = (1 / c_b) sum over first <= t < length[b] of x[b, t, :],   c_b = length[b] - first
+ *
+ * Backward: dx[b, t, :] = dy[b, :] / c_b for first <= t < length[b], 0 elsewhere. A sample without a valid token (c_b <= 0) gives
+ * 0 and has no gradient. A length outside 0 .. tokens is XR_BAD_INPUT (naming the sample) and nothing is written. */
+#pragma once
+
+#include "host/base/dtype.h"
+#include "host/base/status.h"
+
+typedef struct {
+  int64_t batch, tokens, width, first; /* B, N, D */
+  xr_dtype dtype;                      /* of x, y and their gradients: XR_F32 or XR_BF16 */
+  const int32_t *length;               /* [B], or NULL: every length is N */
+  const void *x;                       /* [B, N, D] */
+  void *y;                             /* [B, D] */
+  /* backward */
+  const void *dy; /* [B, D] */
+  void *dx;       /* [B, N, D] */
+  bool accumulate_dx;
+} xr_masked_mean;
+
+xr_status xr_masked_mean_forward_cpu(const xr_masked_mean *a);
+xr_status xr_masked_mean_backward_cpu(const xr_masked_mean *a);

@@ -1,0 +1,28 @@
+/* The k best gallery items of each query, kept while tiles of scores pass by.
+ *
+ * Order: higher score first, then lower gallery index. Exact: the result is that of a stable sort of the whole row, for tiles of any
+ * size in any order and any number of threads. An item with a NaN score takes no part.
+ *
+ *   xr_topk_begin_cpu, xr_topk_update_cpu for every tile, xr_topk_finish_cpu
+ *
+ * Between begin and finish the lists are heaps with the last place at the root; finish sorts them best first and gives places that
+ * found no item the score -infinity and the index -1. */
+#pragma once
+
+#include <stdint.h>
+
+#include "host/base/status.h"
+
+typedef struct {
+  int64_t queries, k;     /* k >= 1 */
+  float *top_scores;      /* [queries, k] */
+  int64_t *top_indices;   /* [queries, k] */
+  int64_t gallery;        /* of this tile; update only, as all below */
+  int64_t gallery_offset; /* gallery index of the tile's first column */
+  int64_t stride;         /* elements from one row of scores to the next, >= gallery */
+  const float *scores;    /* [queries, gallery] */
+} xr_topk;
+
+xr_status xr_topk_begin_cpu(const xr_topk *a);
+xr_status xr_topk_update_cpu(const xr_topk *a);
+xr_status xr_topk_finish_cpu(const xr_topk *a);

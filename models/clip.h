@@ -1,0 +1,32 @@
+/* CLIP's two towers (Radford et al., "Learning transferable visual models from natural language supervision", 2021) and their tensors'
+ * names as in OpenAI's checkpoints. Every token is normalised and projected, as IRRA does; the global feature is the class or end-of-text
+ * token. */
+#pragma once
+
+#include "host/ops/ops.h"
+
+typedef struct {
+  int64_t height, width, patch, stride; /* pixels */
+  int64_t image_width, image_layers, image_heads, image_mlp;
+  int64_t context, vocabulary, text_width, text_layers, text_heads, text_mlp;
+  int64_t embed;
+  xr_activation_kind activation;
+  bool recompute_blocks; /* backward runs each block's forward again instead of keeping its activations */
+} xr_clip_size;
+
+int64_t xr_clip_patches(const xr_clip_size *size); /* grid_height * grid_width */
+
+/* images [B, H, W, 3], normalised -> projected tokens [B, 1 + patches, embed]; token 0 is the class token */
+xr_var xr_clip_image_tower(xr_graph *g, const xr_clip_size *size, xr_var images);
+
+/* ids i32 [B, context] -> projected tokens [B, context, embed] */
+xr_var xr_clip_text_tower(xr_graph *g, const xr_clip_size *size, xr_var ids);
+
+/* One residual block over x + residual (residual may be empty): LayerNorm, attention, LayerNorm, feed-forward. The second addition is left
+ * to whoever reads next, so that it fuses with the next LayerNorm: the stream after the block is *x + *residual. */
+typedef struct {
+  int64_t width, layers, heads, mlp;
+  bool causal;
+  xr_activation_kind activation;
+} xr_block_size;
+void xr_transformer_block(xr_graph *g, const xr_block_size *size, xr_var *x, xr_var *residual);

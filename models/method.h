@@ -1,0 +1,47 @@
+/* A method: how its graphs are built. One file a method in this folder; each reads like its paper. */
+#pragma once
+
+#include "host/io/config.h"
+#include "kernels/loss/weighted_sum.h"
+#include "models/clip.h"
+
+/* What the graphs depend on beyond the configuration. */
+typedef struct {
+  const xr_config *config;
+  int64_t batch;      /* samples of one step */
+  int64_t classes;    /* training identities */
+  int64_t vocabulary; /* token ids */
+} xr_model_context;
+
+/* Inputs of a training step and what it computes. Inputs that a method does not use are empty. */
+typedef struct {
+  xr_var pixels;    /* u8 [B, H, W, 3] */
+  xr_var decisions; /* i32 [B, 7]: xr_augment_decision */
+  xr_var ids;       /* i32 [B, context] */
+  xr_var end;       /* i32 [B]: place of the end-of-text token */
+  xr_var identity;  /* i32 [B]: training label */
+  xr_var image;     /* i32 [B]: image_id; captions of one image share it */
+  xr_var total;     /* f32 [1]: the loss to minimise */
+  int losses;
+  xr_var loss[XR_MAX_LOSSES]; /* f32 [1] each: its terms, without their weights */
+  const char *loss_name[XR_MAX_LOSSES];
+} xr_training_graph;
+
+/* Inputs and result of one side of retrieval: features [B, embed], f32, not normalised. */
+typedef struct {
+  xr_var pixels, ids, end;
+  xr_var features;
+} xr_encoder_graph;
+
+typedef struct {
+  const char *name;
+  void (*train)(xr_graph *g, const xr_model_context *context, xr_training_graph *out);
+  void (*encode_images)(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out);
+  void (*encode_texts)(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out);
+} xr_method;
+
+/* The method that the configuration names. */
+const xr_method *xr_method_of(const xr_config *config);
+
+/* The towers' sizes from a configuration. */
+xr_clip_size xr_clip_size_of(const xr_model_context *context);

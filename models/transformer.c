@@ -1,0 +1,34 @@
+#include <math.h>
+
+#include "models/clip.h"
+
+static const float LAYERNORM_EPS = 1e-5f;
+
+static xr_var norm(xr_graph *g, const char *name, xr_var *x, xr_var *residual) {
+  if (!residual->id) return xr_layernorm_of(g, *x, name, LAYERNORM_EPS);
+  xr_var sum, y = xr_add_layernorm(g, *x, *residual, name, LAYERNORM_EPS, &sum);
+  *x = sum;
+  return y;
+}
+
+/* Initial values as in OpenAI's code: attention width^-1/2, output projections (width * 2 layers)^-1/2, fc (2 width)^-1/2. */
+void xr_transformer_block(xr_graph *g, const xr_block_size *size, xr_var *x, xr_var *residual) {
+  const int64_t width = size->width;
+  const float attention_std = powf((float)width, -0.5f), out_std = attention_std * powf(2.0f * (float)size->layers, -0.5f),
+              fc_std = powf(2.0f * (float)width, -0.5f);
+
+  xr_var h = norm(g, "ln_1", x, residual);
+  xr_scope_begin(g, "attn");
+  xr_var weight = xr_param(g, "in_proj_weight", XR_SHAPE(3 * width, width), (xr_init){XR_INIT_NORMAL, attention_std});
+  xr_var bias = xr_param(g, "in_proj_bias", XR_SHAPE(3 * width), (xr_init){XR_INIT_ZERO, 0});
+  xr_var qkv = xr_linear_with(g, "in_proj", h, weight, bias, (xr_linear_options){0});
+  h = xr_self_attention(g, "attention", qkv, (xr_attention_options){.heads = size->heads, .causal = size->causal});
+  *residual = xr_linear_of(g, h, "out_proj", width, out_std, (xr_linear_options){0});
+  xr_scope_end(g);
+
+  h = norm(g, "ln_2", x, residual);
+  xr_scope_begin(g, "mlp");
+  h = xr_linear_of(g, h, "c_fc", size->mlp, fc_std, (xr_linear_options){.activation = size->activation});
+  *residual = xr_linear_of(g, h, "c_proj", width, out_std, (xr_linear_options){0});
+  xr_scope_end(g);
+}

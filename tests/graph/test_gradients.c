@@ -1,0 +1,252 @@
+/* Every operation of host/ops: its gradient against finite differences, through a whole plan.
+ *
+ * The operation's float inputs are parameters; the loss is its result's inner product with a fixed random vector. For a random direction d
+ * of unit length, (L(p + h d) - L(p - h d)) / 2h must equal g . d. With L computed in f32, the difference carries a rounding error of
+ * about eps |L| / h and a truncation error of order h^2: h = 1e-2 balances them, and the bound follows from both. */
+#include <criterion/criterion.h>
+#include <math.h>
+
+#include "host/base/memory.h"
+#include "host/base/random.h"
+#include "host/graph/executor.h"
+#include "host/ops/ops.h"
+
+enum { MAX_PARAMETERS = 4 };
+
+typedef struct {
+  const char *name;
+  int parameters;
+  xr_shape shape[MAX_PARAMETERS];
+  xr_var (*build)(xr_graph *g, const xr_var *p,
+                  xr_var *integers); /* integers: an i32 input it may make; filled with 0, 1, 2, .. modulo 3 */
+  bool is_loss;
+} gradient_case;
+
+static xr_var linear(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_linear_with(g, "op", p[0], p[1], p[2], (xr_linear_options){0});
+}
+static xr_var linear_quick_gelu(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_linear_with(g, "op", p[0], p[1], p[2], (xr_linear_options){.activation = XR_ACTIVATION_QUICK_GELU});
+}
+static xr_var linear_gelu_transposed(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_linear_with(g, "op", p[0], p[1], p[2], (xr_linear_options){.activation = XR_ACTIVATION_GELU, .transposed = true});
+}
+static xr_var matmul(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_matmul_transposed(g, "op", p[0], p[1]);
+}
+static xr_var layernorm(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_layernorm_of(g, p[0], "ln", 1e-5f);
+}
+static xr_var add_layernorm(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), sum, y = xr_add_layernorm(g, x, p[1], "ln", 1e-5f, &sum);
+  return xr_add_of(g, "both", xr_add_of(g, "again", sum, y), x); /* x has two consumers, sum too */
+}
+static xr_var l2(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_l2_normalize_rows(g, "op", p[0]);
+}
+static xr_var self_attention(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_self_attention(g, "op", xr_scale_by(g, "qkv", p[0], 1), (xr_attention_options){.heads = 2, .causal = true});
+}
+static xr_var cross_attention(xr_graph *g, const xr_var *p, xr_var *n) {
+  *n = xr_input(g, "length", XR_I32, XR_SHAPE(2));
+  return xr_cross_attention(g, "op", xr_scale_by(g, "q", p[0], 1), xr_scale_by(g, "kv", p[1], 1),
+                            (xr_attention_options){.heads = 2, .key_length = *n});
+}
+static xr_var class_token(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_class_token_and_position(g, "op", p[0], p[1], p[2]);
+}
+static xr_var embedding(xr_graph *g, const xr_var *p, xr_var *n) {
+  *n = xr_input(g, "ids", XR_I32, XR_SHAPE(3, 2));
+  return xr_embed_tokens(g, "op", *n, p[0], p[1]);
+}
+static xr_var pick(xr_graph *g, const xr_var *p, xr_var *n) {
+  *n = xr_input(g, "index", XR_I32, XR_SHAPE(3));
+  return xr_pick_token(g, "op", p[0], *n);
+}
+static xr_var token_at(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_token_at(g, "op", p[0], 1);
+}
+static xr_var masked_mean(xr_graph *g, const xr_var *p, xr_var *n) {
+  *n = xr_input(g, "length", XR_I32, XR_SHAPE(3));
+  return xr_masked_mean_of(g, "op", p[0], *n, 0);
+}
+static xr_var elementwise(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_activate(g, "gelu", xr_scale_by(g, "scale", p[0], -0.7f), XR_ACTIVATION_GELU);
+  return xr_add_of(g, "op", x, xr_activate(g, "quick", xr_add_of(g, "sum", x, p[1]), XR_ACTIVATION_QUICK_GELU));
+}
+static xr_var dropout(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_dropout_of(g, "op", xr_scale_by(g, "x", p[0], 1), 0.4f);
+}
+static xr_var copies(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var joined = xr_concat_of(g, "concat", 2, (xr_var[]){p[0], p[1]}, 1);                         /* [2, 5, 4] */
+  xr_var turned = xr_transpose_axes(g, "transpose", joined, (const int[XR_MAX_RANK]){2, 0, 1, 0}); /* [4, 2, 5] */
+  return xr_reshape(g, "reshape", xr_slice_of(g, "slice", turned, 2, 1, 3), XR_SHAPE(8, 3));
+}
+static xr_var cross_entropy(xr_graph *g, const xr_var *p, xr_var *n) {
+  *n = xr_input(g, "labels", XR_I32, XR_SHAPE(5));
+  return xr_cross_entropy_loss(g, "op", xr_scale_by(g, "logits", p[0], 1), *n, 0.1f);
+}
+static xr_var sdm(xr_graph *g, const xr_var *p, xr_var *n) {
+  *n = xr_input(g, "identity", XR_I32, XR_SHAPE(6));
+  return xr_sdm_loss(g, "op", xr_scale_by(g, "cosine", p[0], 1), *n, (xr_var){0}, (xr_sdm_options){.temperature = 0.5f, .semi_weight = 1});
+}
+static xr_var losses(xr_graph *g, const xr_var *p, xr_var *n) {
+  *n = xr_input(g, "labels", XR_I32, XR_SHAPE(5));
+  xr_var a = xr_cross_entropy_loss(g, "a", p[0], *n, 0), b = xr_cross_entropy_loss(g, "b", xr_scale_by(g, "half", p[0], 0.5f), *n, 0);
+  return xr_weighted_loss(g, "op", 3, (xr_var[]){a, b, a}, (float[]){0.3f, 2, 0.5f}); /* a twice: its gradient is added to */
+}
+
+#define SHAPE(rank_, ...)                 \
+  {                                       \
+    .rank = rank_, .dim = { __VA_ARGS__ } \
+  }
+static const gradient_case cases[] = {
+    {"linear", 3, {SHAPE(3, 2, 3, 5), SHAPE(2, 7, 5), SHAPE(1, 7)}, linear, false},
+    {"linear with quick GELU", 3, {SHAPE(2, 6, 5), SHAPE(2, 9, 5), SHAPE(1, 9)}, linear_quick_gelu, false},
+    {"linear transposed with GELU", 3, {SHAPE(2, 6, 5), SHAPE(2, 5, 9), SHAPE(1, 9)}, linear_gelu_transposed, false},
+    {"matmul_transposed", 2, {SHAPE(2, 4, 5), SHAPE(2, 3, 5)}, matmul, false},
+    {"layernorm", 1, {SHAPE(2, 5, 9)}, layernorm, false},
+    {"add_layernorm", 2, {SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, add_layernorm, false},
+    {"l2_normalize", 1, {SHAPE(2, 5, 9)}, l2, false},
+    {"self-attention", 1, {SHAPE(3, 2, 5, 18)}, self_attention, false},
+    {"cross-attention", 2, {SHAPE(3, 2, 3, 6), SHAPE(3, 2, 4, 12)}, cross_attention, false},
+    {"class_token", 3, {SHAPE(3, 2, 3, 5), SHAPE(1, 5), SHAPE(2, 4, 5)}, class_token, false},
+    {"token_embedding", 2, {SHAPE(2, 3, 5), SHAPE(2, 2, 5)}, embedding, false},
+    {"pick_token", 1, {SHAPE(3, 3, 4, 5)}, pick, false},
+    {"token_at", 1, {SHAPE(3, 3, 4, 5)}, token_at, false},
+    {"masked_mean", 1, {SHAPE(3, 3, 4, 5)}, masked_mean, false},
+    {"scale, add, activations", 2, {SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, elementwise, false},
+    {"dropout", 1, {SHAPE(2, 5, 9)}, dropout, false},
+    {"concat, transpose, slice, reshape", 2, {SHAPE(3, 2, 2, 4), SHAPE(3, 2, 3, 4)}, copies, false},
+    {"cross_entropy", 1, {SHAPE(2, 5, 3)}, cross_entropy, true},
+    {"sdm", 1, {SHAPE(2, 6, 6)}, sdm, true},
+    {"weighted_sum", 1, {SHAPE(2, 5, 3)}, losses, true},
+};
+
+typedef struct {
+  xr_parameters *parameters;
+  xr_graph *graph;
+  xr_plan *plan;
+  xr_executor *executor;
+  xr_var loss;
+} fixture;
+
+static fixture make(const gradient_case *c, bool poison) {
+  fixture f = {.parameters = xr_parameters_new()};
+  f.graph = xr_graph_new(f.parameters, (xr_graph_options){.name = c->name, .compute = XR_F32, .training = true});
+  xr_var p[MAX_PARAMETERS], integers = {0};
+  for (int i = 0; i < c->parameters; i++) {
+    char name[2] = {(char)('a' + i), 0};
+    p[i] = xr_param(f.graph, name, c->shape[i], (xr_init){XR_INIT_NORMAL, 1});
+  }
+  xr_var y = c->build(f.graph, p, &integers);
+  cr_assert(xr_graph_status(f.graph) == XR_OK, "%s: %s", c->name, xr_message());
+  int64_t count = xr_elements(xr_shape_of(f.graph, y));
+  xr_var weights = c->is_loss ? (xr_var){0} : xr_input(f.graph, "weights", XR_F32, XR_SHAPE(1, count));
+  f.loss = y;
+  if (!c->is_loss)
+    f.loss = xr_reshape(f.graph, "loss",
+                        xr_matmul_transposed(f.graph, "projection", xr_reshape(f.graph, "row", y, XR_SHAPE(1, count)), weights),
+                        XR_SHAPE(1));
+  xr_output(f.graph, "loss", f.loss);
+  cr_assert(xr_parameters_allocate(f.parameters, (xr_parameter_options){.seed = 7, .training = true}) == XR_OK, "%s", xr_message());
+  cr_assert(xr_plan_new(&f.plan, f.graph, f.loss, (xr_plan_options){.backend = XR_CPU}) == XR_OK, "%s: %s", c->name, xr_message());
+  cr_assert(xr_plan_check(f.plan) == XR_OK, "%s: %s", c->name, xr_message());
+  cr_assert(xr_executor_new(&f.executor, f.plan, (xr_executor_options){.poison = poison, .check_finite = true}) == XR_OK, "%s",
+            xr_message());
+  if (integers.id) {
+    int32_t *values = xr_executor_input(f.executor, integers);
+    for (int64_t i = 0; i < xr_elements(xr_shape_of(f.graph, integers)); i++) values[i] = (int32_t)(i % 3);
+  }
+  if (weights.id) {
+    xr_random r = xr_random_start(11, 0);
+    float *values = xr_executor_input(f.executor, weights);
+    for (int64_t i = 0; i < count; i++) values[i] = xr_random_normal(&r);
+  }
+  return f;
+}
+
+static void drop(fixture *f) {
+  xr_executor_free(f->executor);
+  xr_plan_free(f->plan);
+  xr_graph_free(f->graph);
+  xr_parameters_free(f->parameters);
+}
+
+static double loss_at(fixture *f) {
+  cr_assert(xr_executor_forward(f->executor, (xr_seed){3, 1}) == XR_OK, "%s", xr_message());
+  return (double)*(const float *)xr_executor_value(f->executor, f->loss);
+}
+
+static void check_case(const gradient_case *c, bool poison) {
+  fixture f = make(c, poison);
+  cr_assert(xr_executor_step(f.executor, (xr_seed){3, 1}) == XR_OK, "%s: %s", c->name, xr_message());
+  xr_parameter_arrays a = xr_parameters_arrays(f.parameters);
+  const double h = 1e-2;
+  float *saved = xr_block_alloc((size_t)a.elements * sizeof *saved), *direction = xr_block_alloc((size_t)a.elements * sizeof *direction);
+  memcpy(saved, a.master, (size_t)a.elements * sizeof *saved);
+  for (int trial = 0; trial < 4; trial++) {
+    xr_random r = xr_random_start(100, (uint64_t)trial);
+    double length = 0, slope = 0, gradient_length = 0;
+    memset(direction, 0, (size_t)a.elements * sizeof *direction);
+    for (int i = 0; i < xr_parameter_count(f.parameters); i++) {
+      const xr_parameter *p = xr_parameter_at(f.parameters, i);
+      for (int64_t k = p->offset; k < p->offset + xr_elements(p->shape); k++) {
+        direction[k] = xr_random_normal(&r);
+        length += (double)direction[k] * (double)direction[k];
+      }
+    }
+    for (int64_t k = 0; k < a.elements; k++) {
+      direction[k] = (float)((double)direction[k] / sqrt(length));
+      slope += (double)a.gradient[k] * (double)direction[k];
+      gradient_length += (double)a.gradient[k] * (double)a.gradient[k];
+    }
+    double side[2];
+    for (int s = 0; s < 2; s++) {
+      for (int64_t k = 0; k < a.elements; k++) a.master[k] = saved[k] + (float)(s ? -h : h) * direction[k];
+      side[s] = loss_at(&f);
+    }
+    memcpy(a.master, saved, (size_t)a.elements * sizeof *saved);
+    double numeric = (side[0] - side[1]) / (2 * h), scale = sqrt(gradient_length);
+    double allowed = 64 * 0x1p-24 * (fabs(side[0]) + scale) / h + 10 * h * h * scale;
+    cr_assert(fabs(numeric - slope) <= allowed, "%s: trial %d: slope %.6g, by differences %.6g; allowed difference %.3g", c->name, trial,
+              slope, numeric, allowed);
+  }
+  xr_block_free(saved);
+  xr_block_free(direction);
+  drop(&f);
+}
+
+Test(gradients, equal_finite_differences) {
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(&cases[i], false);
+}
+
+Test(gradients, the_same_with_dead_memory_poisoned) {
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_case(&cases[i], true);
+}
+
+Test(gradients, a_wrong_gradient_would_be_found) {
+  gradient_case c = cases[0];
+  fixture f = make(&c, false);
+  cr_assert(xr_executor_step(f.executor, (xr_seed){3, 1}) == XR_OK);
+  xr_parameter_arrays a = xr_parameters_arrays(f.parameters);
+  double before = loss_at(&f);
+  a.master[0] += 0.01f;
+  double difference = (loss_at(&f) - before) / 0.01;
+  cr_assert_float_eq(difference, (double)a.gradient[0], 1e-2);
+  cr_assert(fabs(difference - 1.1 * (double)a.gradient[0]) > 1e-2, "the case is too flat to show an error of a tenth");
+  drop(&f);
+}

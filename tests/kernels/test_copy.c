@@ -1,0 +1,199 @@
+/* Copies are exact, so they are checked element by element against the index formulas of their headers. */
+#include "kernels/copy/concat.h"
+#include "kernels/copy/gather_rows.h"
+#include "kernels/copy/slice.h"
+#include "kernels/copy/transpose.h"
+#include "tests/support/golden.h"
+#include "tests/support/kernel.h"
+
+static const xr_dtype dtypes[] = {XR_F32, XR_BF16};
+
+static float at(const void *values, xr_dtype dtype, int64_t i) {
+  return dtype == XR_F32 ? ((const float *)values)[i] : xr_bf16_to_f32(((const xr_bf16 *)values)[i]);
+}
+
+static float sum_of(float a, float b, xr_dtype dtype) { return dtype == XR_F32 ? a + b : xr_bf16_to_f32(xr_f32_to_bf16(a + b)); }
+
+static void *copy_of(xr_blocks *held, const void *values, xr_dtype dtype, int64_t count) {
+  return memcpy(xr_hold(held, xr_poisoned(dtype, count)), values, (size_t)count * xr_dtype_bytes(dtype));
+}
+
+static void check_slice(xr_slice a) {
+  xr_blocks held = {.count = 0};
+  const int64_t whole = a.outer * a.axis * a.inner, part = a.outer * a.length * a.inner;
+  const void *old = xr_random_block(&held, a.dtype, whole, 3);
+  a.x = xr_random_block(&held, a.dtype, whole, 1);
+  a.dy = xr_random_block(&held, a.dtype, part, 2);
+  a.y = xr_hold(&held, xr_poisoned(a.dtype, part));
+  cr_assert(xr_slice_forward_cpu(&a) == XR_OK, "%s", xr_message());
+  for (int accumulate = 0; accumulate < 2; accumulate++) {
+    a.accumulate_dx = accumulate;
+    a.dx = accumulate ? copy_of(&held, old, a.dtype, whole) : xr_hold(&held, xr_poisoned(a.dtype, whole));
+    cr_assert(xr_slice_backward_cpu(&a) == XR_OK, "%s", xr_message());
+    for (int64_t i = 0; i < whole; i++) {
+      const int64_t o = i / (a.axis * a.inner), row = i / a.inner % a.axis - a.start, inner = i % a.inner;
+      const bool taken = row >= 0 && row < a.length;
+      const int64_t k = (o * a.length + row) * a.inner + inner;
+      if (taken) cr_assert_eq(at(a.y, a.dtype, k), at(a.x, a.dtype, i));
+      const float arrived = taken ? at(a.dy, a.dtype, k) : 0;
+      cr_assert_eq(at(a.dx, a.dtype, i), accumulate ? sum_of(at(old, a.dtype, i), arrived, a.dtype) : arrived);
+    }
+  }
+  xr_release(&held);
+}
+
+Test(copy, slice) {
+  for (int d = 0; d < 2; d++) {
+    check_slice((xr_slice){.outer = 3, .axis = 7, .inner = 5, .start = 2, .length = 4, .dtype = dtypes[d]});
+    check_slice((xr_slice){.outer = 1, .axis = 7, .inner = 333, .start = 3, .length = 4, .dtype = dtypes[d]}); /* runs of 1332 */
+    check_slice((xr_slice){.outer = 4, .axis = 3, .inner = 1, .start = 0, .length = 3, .dtype = dtypes[d]});
+    check_slice((xr_slice){.outer = 2, .axis = 3, .inner = 2, .start = 3, .length = 0, .dtype = dtypes[d]});
+  }
+  xr_slice a = {.outer = 1, .axis = 3, .inner = 1, .start = 2, .length = 2, .dtype = XR_F32};
+  cr_assert_eq(xr_slice_forward_cpu(&a), XR_BAD_SHAPE);
+  cr_assert(strstr(xr_message(), "2 elements from 2 of an axis of 3"), "%s", xr_message());
+  a.dtype = XR_I32;
+  cr_assert_eq(xr_slice_backward_cpu(&a), XR_UNSUPPORTED);
+}
+
+static void check_concat(xr_concat a) {
+  xr_blocks held = {.count = 0};
+  int64_t axis = 0;
+  const void *old[XR_MAX_CONCAT];
+  for (int k = 0; k < a.inputs; k++) {
+    const int64_t count = a.outer * a.axis[k] * a.inner;
+    a.x[k] = xr_random_block(&held, a.dtype, count, (uint64_t)k);
+    old[k] = xr_random_block(&held, a.dtype, count, (uint64_t)k + 100);
+    a.accumulate_dx[k] = k % 2;
+    a.dx[k] = k == 2 ? NULL : copy_of(&held, old[k], a.dtype, count);
+    axis += a.axis[k];
+  }
+  a.dy = xr_random_block(&held, a.dtype, a.outer * axis * a.inner, 50);
+  a.y = xr_hold(&held, xr_poisoned(a.dtype, a.outer * axis * a.inner));
+  cr_assert(xr_concat_forward_cpu(&a) == XR_OK, "%s", xr_message());
+  cr_assert(xr_concat_backward_cpu(&a) == XR_OK, "%s", xr_message());
+  int64_t first = 0;
+  for (int k = 0; k < a.inputs; first += a.axis[k++]) {
+    for (int64_t i = 0; i < a.outer * a.axis[k] * a.inner; i++) {
+      const int64_t o = i / (a.axis[k] * a.inner), row = i / a.inner % a.axis[k] + first, j = (o * axis + row) * a.inner + i % a.inner;
+      const float g = at(a.dy, a.dtype, j);
+      cr_assert_eq(at(a.y, a.dtype, j), at(a.x[k], a.dtype, i));
+      if (a.dx[k]) cr_assert_eq(at(a.dx[k], a.dtype, i), a.accumulate_dx[k] ? sum_of(at(old[k], a.dtype, i), g, a.dtype) : g);
+    }
+  }
+  xr_release(&held);
+}
+
+Test(copy, concat) {
+  for (int d = 0; d < 2; d++) {
+    check_concat((xr_concat){.inputs = 4, .outer = 3, .inner = 5, .axis = {2, 1, 3, 4}, .dtype = dtypes[d]});
+    check_concat((xr_concat){.inputs = 1, .outer = 1, .inner = 1, .axis = {1}, .dtype = dtypes[d]});
+    check_concat((xr_concat){.inputs = 8, .outer = 2, .inner = 300, .axis = {5, 0, 1, 1, 2, 1, 1, 1}, .dtype = dtypes[d]});
+  }
+  xr_concat a = {.inputs = 9, .dtype = XR_F32};
+  cr_assert_eq(xr_concat_forward_cpu(&a), XR_BAD_ARGUMENT);
+  a = (xr_concat){.inputs = 2, .outer = 1, .inner = 1, .axis = {1, -1}, .dtype = XR_F32};
+  cr_assert_eq(xr_concat_forward_cpu(&a), XR_BAD_SHAPE);
+  cr_assert(strstr(xr_message(), "input 1 is [1, -1, 1]"), "%s", xr_message());
+}
+
+static void check_transpose(xr_transpose a) {
+  xr_blocks held = {.count = 0};
+  int64_t count = 1;
+  for (int k = 0; k < a.rank; k++) count *= a.dim[k];
+  const void *old = xr_random_block(&held, a.dtype, count, 3);
+  a.x = xr_random_block(&held, a.dtype, count, 1);
+  a.dy = xr_random_block(&held, a.dtype, count, 2);
+  a.y = xr_hold(&held, xr_poisoned(a.dtype, count));
+  cr_assert(xr_transpose_forward_cpu(&a) == XR_OK, "%s", xr_message());
+  for (int accumulate = 0; accumulate < 2; accumulate++) {
+    a.accumulate_dx = accumulate;
+    a.dx = accumulate ? copy_of(&held, old, a.dtype, count) : xr_hold(&held, xr_poisoned(a.dtype, count));
+    cr_assert(xr_transpose_backward_cpu(&a) == XR_OK, "%s", xr_message());
+    for (int64_t i = 0; i < count; i++) {
+      int64_t place[XR_MAX_TRANSPOSE], rest = i, j = 0; /* of element i of x; j is its number in y */
+      for (int k = a.rank - 1; k >= 0; rest /= a.dim[k--]) place[k] = rest % a.dim[k];
+      for (int k = 0; k < a.rank; k++) j = j * a.dim[a.order[k]] + place[a.order[k]];
+      cr_assert_eq(at(a.y, a.dtype, j), at(a.x, a.dtype, i));
+      const float g = at(a.dy, a.dtype, j);
+      cr_assert_eq(at(a.dx, a.dtype, i), accumulate ? sum_of(at(old, a.dtype, i), g, a.dtype) : g);
+    }
+  }
+  xr_release(&held);
+}
+
+Test(copy, transpose) {
+  for (int d = 0; d < 2; d++) {
+    check_transpose((xr_transpose){.rank = 1, .dim = {9}, .order = {0}, .dtype = dtypes[d]});
+    check_transpose((xr_transpose){.rank = 2, .dim = {7, 1100}, .order = {1, 0}, .dtype = dtypes[d]});
+    check_transpose((xr_transpose){.rank = 2, .dim = {1100, 3}, .order = {1, 0}, .dtype = dtypes[d]});
+    check_transpose((xr_transpose){.rank = 3, .dim = {2, 3, 5}, .order = {1, 2, 0}, .dtype = dtypes[d]});
+    check_transpose((xr_transpose){.rank = 4, .dim = {2, 3, 4, 5}, .order = {0, 2, 1, 3}, .dtype = dtypes[d]});
+    check_transpose((xr_transpose){.rank = 4, .dim = {2, 3, 4, 5}, .order = {3, 0, 1, 2}, .dtype = dtypes[d]});
+  }
+  xr_transpose a = {.rank = 3, .dim = {1, 1, 1}, .order = {0, 2, 2}, .dtype = XR_F32};
+  cr_assert_eq(xr_transpose_forward_cpu(&a), XR_BAD_ARGUMENT);
+  cr_assert(strstr(xr_message(), "order[2] = 2; each of 0 to 2"), "%s", xr_message());
+  a.rank = 5;
+  cr_assert_eq(xr_transpose_forward_cpu(&a), XR_BAD_SHAPE);
+}
+
+static void check_gather(int64_t batch, int64_t tokens, int64_t width, const int32_t *index, xr_dtype dtype) {
+  xr_blocks held = {.count = 0};
+  xr_gather_rows a = {.batch = batch, .tokens = tokens, .width = width, .dtype = dtype, .index = index};
+  const int64_t whole = batch * tokens * width;
+  const void *old = xr_random_block(&held, dtype, whole, 3);
+  a.x = xr_random_block(&held, dtype, whole, 1);
+  a.dy = xr_random_block(&held, dtype, batch * width, 2);
+  a.y = xr_hold(&held, xr_poisoned(dtype, batch * width));
+  cr_assert(xr_gather_rows_forward_cpu(&a) == XR_OK, "%s", xr_message());
+  for (int accumulate = 0; accumulate < 2; accumulate++) {
+    a.accumulate_dx = accumulate;
+    a.dx = accumulate ? copy_of(&held, old, dtype, whole) : xr_hold(&held, xr_poisoned(dtype, whole));
+    cr_assert(xr_gather_rows_backward_cpu(&a) == XR_OK, "%s", xr_message());
+    for (int64_t i = 0; i < whole; i++) {
+      const int64_t b = i / (tokens * width), j = b * width + i % width;
+      const bool taken = i / width % tokens == index[b];
+      if (taken) cr_assert_eq(at(a.y, dtype, j), at(a.x, dtype, i));
+      const float arrived = taken ? at(a.dy, dtype, j) : 0;
+      cr_assert_eq(at(a.dx, dtype, i), accumulate ? sum_of(at(old, dtype, i), arrived, dtype) : arrived);
+    }
+  }
+  xr_release(&held);
+}
+
+Test(copy, gather_rows) {
+  for (int d = 0; d < 2; d++) {
+    check_gather(1, 1, 1, (const int32_t[]){0}, dtypes[d]);
+    check_gather(3, 5, 33, (const int32_t[]){4, 0, 2}, dtypes[d]);
+    check_gather(2, 2, 1100, (const int32_t[]){1, 1}, dtypes[d]);
+  }
+  for (int32_t bad = -1; bad <= 5; bad += 6) {
+    const int32_t index[2] = {4, bad};
+    float y[2] = {9, 9};
+    const float x[10] = {0};
+    const xr_gather_rows a = {.batch = 2, .tokens = 5, .width = 1, .dtype = XR_F32, .index = index, .x = x, .y = y};
+    cr_assert_eq(xr_gather_rows_forward_cpu(&a), XR_BAD_INPUT);
+    cr_assert(strstr(xr_message(), "sample 1 asks for token "), "%s", xr_message());
+    cr_assert(strstr(xr_message(), " of 5 (counted from 0)"), "%s", xr_message());
+    cr_assert_eq(y[0], 9);
+    cr_assert_eq(xr_gather_rows_backward_cpu(&a), XR_BAD_INPUT);
+  }
+}
+
+Test(copy, same_for_any_threads) {
+  enum { OUTER = 5, AXIS = 31, INNER = 77, COUNT = OUTER * AXIS * INNER };
+  xr_blocks held = {.count = 0};
+  const void *x = xr_random_block(&held, XR_F32, COUNT, 1);
+  void *y = xr_hold(&held, xr_poisoned(XR_F32, COUNT));
+  const int32_t index[OUTER] = {30, 0, 3, 4, 5};
+  const xr_slice slice = {.outer = OUTER, .axis = AXIS, .inner = INNER, .start = 3, .length = 11, .dtype = XR_F32, .dy = x, .dx = y};
+  const xr_concat concat = {.inputs = 2, .outer = OUTER, .inner = INNER, .axis = {10, 21}, .dtype = XR_F32, .x = {x, x}, .y = y};
+  const xr_transpose transpose = {.rank = 3, .dim = {OUTER, AXIS, INNER}, .order = {2, 0, 1}, .dtype = XR_F32, .x = x, .y = y};
+  const xr_gather_rows gather = {.batch = OUTER, .tokens = AXIS, .width = INNER, .dtype = XR_F32, .index = index, .dy = x, .dx = y};
+  XR_EXPECT_SAME_FOR_ANY_THREADS(xr_slice_backward_cpu(&slice), y, COUNT * sizeof(float));
+  XR_EXPECT_SAME_FOR_ANY_THREADS(xr_concat_forward_cpu(&concat), y, COUNT * sizeof(float));
+  XR_EXPECT_SAME_FOR_ANY_THREADS(xr_transpose_forward_cpu(&transpose), y, COUNT * sizeof(float));
+  XR_EXPECT_SAME_FOR_ANY_THREADS(xr_gather_rows_backward_cpu(&gather), y, COUNT * sizeof(float));
+  xr_release(&held);
+}
