@@ -7,8 +7,10 @@
  *   controls as Windows-1252 (0x85 is an ellipsis), Latin ligatures, full and half width forms, curly quotes, line breaks,
  *   surrogates, terminal escapes, control characters and byte order marks, NFC.
  *
- * Exact against Python 3.11 and ftfy 6.3.1 on everything that the tests try. Not covered: characters that are newer than the
- * installed utf8proc's Unicode (13 for version 2.6) have no lower-case and no composed form here. */
+ * Tested to be equal to Python 3.11 with ftfy 6.3.1 on all of Unicode 14, one character at a time and in some contexts, and on
+ * millions of characters of random, misread and damaged text. Not covered: characters newer than the Unicode of the installed
+ * utf8proc stay as they are in lower-casing and NFC. Text in which references are nested n deep (&amp;amp;amp;...) takes time that
+ * grows with n * n, as in ftfy. */
 #pragma once
 
 #include <stddef.h>
