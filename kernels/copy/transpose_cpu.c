@@ -69,7 +69,7 @@ xr_status xr_transpose_forward_cpu(const xr_transpose *a) {
 }
 
 xr_status xr_transpose_backward_cpu(const xr_transpose *a) {
-  int64_t dim[XR_MAX_TRANSPOSE], y_dim[XR_MAX_TRANSPOSE], y_stride[XR_MAX_TRANSPOSE];
+  int64_t dim[XR_MAX_TRANSPOSE] = {0}, y_dim[XR_MAX_TRANSPOSE], y_stride[XR_MAX_TRANSPOSE];
   int order[XR_MAX_TRANSPOSE] = {0};
   XR_TRY(check(a, dim, order));
   for (int k = 0; k < XR_MAX_TRANSPOSE; k++) y_dim[k] = dim[order[k]];
