@@ -31,7 +31,7 @@ xr_status xr_image_alloc(xr_image *image, int64_t width, int64_t height);
 void xr_image_free(xr_image *image); /* also an image that is all zero */
 
 typedef struct {
-  bool allow_truncated; /* a JPEG that was cut off inside its picture data gives grey (128) for what is missing */
+  bool allow_truncated; /* a JPEG cut off inside its picture gives grey (128) for the rest, as with Pillow's LOAD_TRUNCATED_IMAGES */
 } xr_image_options;
 
 /* `name` is for messages. *truncated (NULL is allowed) tells whether a JPEG was cut off. Without allow_truncated such a file is

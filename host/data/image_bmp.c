@@ -80,7 +80,7 @@ static void convert_palette_row(const bitmap *b, const uint8_t *in, uint8_t *out
   unsigned per_byte = 8u / (unsigned)b->bits, low_bits = (1u << b->bits) - 1;
   for (unsigned x = 0; x < (unsigned)b->width; x++) {
     unsigned shift = (per_byte - 1 - x % per_byte) * (unsigned)b->bits;
-    memcpy(out + 3 * (size_t)x, b->colour[in[x / per_byte] >> shift & low_bits], 3);
+    memcpy(out + 3 * (size_t)x, b->colour[(unsigned)in[x / per_byte] >> shift & low_bits], 3);
   }
 }
 

@@ -93,10 +93,8 @@ static void read_cmyk_rows(struct jpeg_decompress_struct *decoder, uint8_t *pixe
 
 static xr_status read_picture(jpeg_reader *reader, xr_image *image) {
   struct jpeg_decompress_struct *decoder = &reader->decoder;
-  if (setjmp(reader->escape)) {
-    bool cut_inside_the_picture = reader->truncated; /* whatever libjpeg then thinks of the marker it was given */
-    return cut_inside_the_picture ? XR_OK : reader->status;
-  }
+  if (setjmp(reader->escape)) /* after the end of a cut file it does not matter what libjpeg thinks of the marker it was given there */
+    return reader->truncated && reader->status == XR_BAD_INPUT ? XR_OK : reader->status;
   jpeg_create_decompress(decoder);
   decoder->src = &reader->source;
   /* A file that ends before its picture begins has nothing to show, whatever is allowed. */
@@ -109,6 +107,7 @@ static xr_status read_picture(jpeg_reader *reader, xr_image *image) {
   XR_TRY(xr_image_alloc(image, decoder->image_width, decoder->image_height));
   bool cmyk = decoder->num_components == 4;
   decoder->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+  /* What libjpeg does not come to is zero in Pillow, and zero CMYK is white. Missing blocks it fills with grey itself. */
   if (allow_truncated) memset(image->pixels, cmyk ? 255 : 0, (size_t)image->width * (size_t)image->height * 3);
   if (jpeg_start_decompress(decoder)) (cmyk ? read_cmyk_rows : read_rgb_rows)(decoder, image->pixels);
   return XR_OK;

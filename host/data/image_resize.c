@@ -1,13 +1,15 @@
 /* Resizing. The weights are computed in double precision without fused multiply-add (CMakeLists.txt compiles this file so): that is
  * what Pillow's wheels do, and one more or less exact bit may move a rounded weight.
  *
- * Both passes multiply bytes by 32-bit weights in vectors of 16 lanes (GCC's vector types: any instruction set will do).
- * Horizontal: a row is spread to 4 bytes a pixel, so one vector holds 4 pixels and meets 4 weights, each four times; the 4 products of
- * a channel are added at the end. Vertical: 64 neighbouring bytes of a row share their weight. Sums stay below 2^31 as in Pillow: the
- * weights add up to 1 with overshoots of less than 1 in all. */
+ * Both passes multiply bytes by 32-bit weights, eight at a time. Horizontal: a row is spread to 4 bytes a pixel, so that eight lanes hold
+ * 2 pixels and meet 2 weights, each four times; the lanes of a channel are added at the end. Vertical: the bytes of a row share their
+ * weight. Sums stay below 2^31 as in Pillow: the weights add up to 1 with overshoots of less than 1 in all. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 #include "host/base/memory.h"
 #include "host/data/image.h"
@@ -15,17 +17,51 @@
 enum {
   PRECISION_BITS = 22,
   HALF = 1 << (PRECISION_BITS - 1),
-  LANES = 16,
+  LANES = 8,
   GROUP = LANES / 4, /* pixels in one vector of the horizontal pass */
   CHUNK = 4 * LANES, /* bytes at a time in the vertical pass */
   TABLES = 64        /* kept for each direction */
 };
 
-typedef int32_t lanes __attribute__((vector_size(LANES * sizeof(int32_t))));
-typedef int32_t lanes8 __attribute__((vector_size(LANES / 2 * sizeof(int32_t))));
-typedef int32_t lanes4 __attribute__((vector_size(LANES / 4 * sizeof(int32_t))));
-typedef uint8_t bytes16 __attribute__((vector_size(LANES)));
-typedef uint8_t bytes4 __attribute__((vector_size(LANES / 4)));
+typedef int32_t lanes __attribute__((vector_size(LANES * sizeof(int32_t)))); /* GCC's vector: + and * in any instruction set */
+
+static inline uint8_t to_byte(int32_t sum) {
+  sum >>= PRECISION_BITS;
+  return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+}
+
+/* Between bytes and lanes compilers do not find the instructions by themselves. */
+#ifdef __AVX2__
+static inline void widen(const uint8_t *bytes, lanes *out) { *out = (lanes)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)bytes)); }
+
+/* The two pixels of `sum` together, as 3 bytes. */
+static inline void store_pixel(const lanes *sum, uint8_t *out) {
+  __m128i both = _mm_add_epi32(_mm256_castsi256_si128((__m256i)*sum), _mm256_extracti128_si256((__m256i)*sum, 1));
+  __m128i words = _mm_packs_epi32(_mm_srai_epi32(both, PRECISION_BITS), _mm_setzero_si128());
+  int pixel = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+  memcpy(out, &pixel, 3);
+}
+
+static inline void store_chunk(const lanes sum[4], uint8_t *out) {
+  __m256i shifted[4];
+  for (int v = 0; v < 4; v++) shifted[v] = _mm256_srai_epi32((__m256i)sum[v], PRECISION_BITS);
+  __m256i low = _mm256_packs_epi32(shifted[0], shifted[1]), high = _mm256_packs_epi32(shifted[2], shifted[3]);
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7); /* packing works in halves */
+  _mm256_storeu_si256((__m256i *)out, _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order));
+}
+#else
+static inline void widen(const uint8_t *bytes, lanes *out) {
+  for (int i = 0; i < LANES; i++) (*out)[i] = bytes[i];
+}
+
+static inline void store_pixel(const lanes *sum, uint8_t *out) {
+  for (int c = 0; c < 3; c++) out[c] = to_byte((*sum)[c] + (*sum)[c + 4]);
+}
+
+static inline void store_chunk(const lanes sum[4], uint8_t *out) {
+  for (int i = 0; i < CHUNK; i++) out[i] = to_byte(sum[i / LANES][i % LANES]);
+}
+#endif
 
 /* What one direction of a resize needs: position i of the result is the weighted sum of taps[i] inputs from first[i] on. */
 typedef struct {
@@ -128,45 +164,27 @@ static xr_status find_table(axis_table *tables, axis_table **found, int in, int 
   return t->in == in && t->out == out && t->filter == filter ? XR_OK : build_table(t, in, out, filter, copies, multiple);
 }
 
-/* sum / 2^22 within 0 .. 255, for every lane of an array of vectors or for one number */
-#define TO_BYTE(sum)                                      \
-  do {                                                    \
-    (sum) >>= PRECISION_BITS;                             \
-    (sum) &= ~((sum) >> 31);                              \
-    (sum) |= (255 - (sum)) >> 31; /* the low byte: 255 */ \
-  } while (0)
-
 static void resize_row(const axis_table *t, const uint8_t *restrict spread, uint8_t *restrict out) {
   const int32_t *weight = t->weight;
   for (int x = 0; x < t->out; x++, weight += t->stride) {
     const uint8_t *from = spread + 4 * (size_t)t->first[x];
-    union {
-      lanes all;
-      lanes8 half[2];
-    } sum = {.all = {0}};
+    lanes sum = {HALF, HALF, HALF}; /* once for each channel */
     for (int k = 0; k < t->taps[x]; k += GROUP) {
-      bytes16 pixels;
-      lanes weights;
-      memcpy(&pixels, from + 4 * (size_t)k, sizeof pixels);
+      lanes pixels, weights;
+      widen(from + 4 * (size_t)k, &pixels);
       memcpy(&weights, weight + 4 * (size_t)k, sizeof weights);
-      sum.all += __builtin_convertvector(pixels, lanes) * weights;
+      sum += pixels * weights;
     }
-    union {
-      lanes8 all;
-      lanes4 half[2];
-    } pair = {.all = sum.half[0] + sum.half[1]};
-    lanes4 pixel = pair.half[0] + pair.half[1] + HALF;
-    TO_BYTE(pixel);
-    bytes4 bytes = __builtin_convertvector(pixel, bytes4);
-    memcpy(out + 3 * (size_t)x, &bytes, 3);
+    store_pixel(&sum, out + 3 * (size_t)x);
   }
 }
 
 static void horizontal_pass(const axis_table *t, const xr_image *in, uint8_t *spread, uint8_t *out) {
+  size_t width = (size_t)in->width;
   for (int y = 0; y < in->height; y++) {
-    const uint8_t *row = in->pixels + (size_t)y * (size_t)in->width * 3;
-    for (int x = 0; x < in->width; x++)
-      for (int c = 0; c < 3; c++) spread[4 * x + c] = row[3 * x + c];
+    const uint8_t *row = in->pixels + (size_t)y * width * 3;
+    for (size_t x = 0; x + 1 < width; x++) memcpy(spread + 4 * x, row + 3 * x, 4); /* the fourth byte counts for nothing */
+    memcpy(spread + 4 * (width - 1), row + 3 * (width - 1), 3);
     resize_row(t, spread, out + (size_t)y * (size_t)t->out * 3);
   }
 }
@@ -177,15 +195,11 @@ static void resize_chunk(const uint8_t *restrict in, size_t row_bytes, const int
   for (int v = 0; v < 4; v++) sum[v] = (lanes){0} + HALF;
   for (int k = 0; k < taps; k++, in += row_bytes)
     for (int v = 0; v < 4; v++) {
-      bytes16 pixels;
-      memcpy(&pixels, in + v * LANES, sizeof pixels);
-      sum[v] += __builtin_convertvector(pixels, lanes) * weight[k];
+      lanes bytes;
+      widen(in + v * LANES, &bytes);
+      sum[v] += bytes * weight[k];
     }
-  for (int v = 0; v < 4; v++) {
-    TO_BYTE(sum[v]);
-    bytes16 bytes = __builtin_convertvector(sum[v], bytes16);
-    memcpy(out + v * LANES, &bytes, sizeof bytes);
-  }
+  store_chunk(sum, out);
 }
 
 static void vertical_pass(const axis_table *t, const uint8_t *restrict in, size_t row_bytes, uint8_t *restrict out) {
@@ -199,8 +213,7 @@ static void vertical_pass(const axis_table *t, const uint8_t *restrict in, size_
     for (size_t i = 0; i < row_bytes && row_bytes < CHUNK; i++) {
       int32_t sum = HALF;
       for (int k = 0; k < t->taps[y]; k++) sum += from[(size_t)k * row_bytes + i] * weight[k];
-      TO_BYTE(sum);
-      out[i] = (uint8_t)sum;
+      out[i] = to_byte(sum);
     }
   }
 }

@@ -11,11 +11,11 @@ wrong() {
 
 # ---- the package list is the build's
 # shellcheck source-path=SCRIPTDIR source=../../tools/lib.sh
-packages=$(. "$XREID_SOURCE/tools/lib.sh" && printf '%s\n' "${packages[@]}")
+names=$(. "$XREID_SOURCE/tools/lib.sh" && printf '%s\n' "${packages[@]}")
 asked=$(grep -oE '\blib[a-z0-9+.-]+-dev\b|\bzlib1g-dev\b' "$XREID_SOURCE/cmake/Dependencies.cmake" | sort -u)
 [ "$(wc -l <<<"$asked")" -ge 10 ] || wrong "cmake/Dependencies.cmake names too few packages: $asked"
 for package in $asked; do
-  grep -qxF "$package" <<<"$packages" || wrong "tools/lib.sh does not install $package"
+  grep -qxF "$package" <<<"$names" || wrong "tools/lib.sh does not install $package"
 done
 
 # ---- what happens on other machines: the commands that would change this one are only written down
