@@ -28,7 +28,7 @@ xr_status xr_thumbnail_load(xr_image *thumbnail, const char *path, int max_width
   return status;
 }
 
-char *xr_clean_text(const char *text) {
+char *xr_display_text(const char *text) {
   xr_points points = {0};
   xr_points_from_utf8(&points, text, strlen(text));
   for (size_t i = 0; i < points.count; i++)
