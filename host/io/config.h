@@ -77,7 +77,7 @@ typedef struct {
   } loss;
   struct {
     double flip, erase;
-    int64_t pad, erase_tries;
+    int64_t pad;
     double erase_area[2], erase_aspect[2], erase_fill[3];
   } augment;
   struct {
