@@ -50,7 +50,7 @@ static xr_status evaluate(const xr_config *config, const char *weights, xr_split
 }
 
 static int report(const xr_evaluation *result, const char *json) {
-  if (!json || strcmp(json, "-") != 0) xr_print_evaluation(result, stdout);
+  if (!json || strcmp(json, "-") != 0) xr_print_evaluation(result);
   if (!json) return XR_EXIT_DONE;
   char *out = xr_eval_json(result, 1);
   xr_status status = out ? XR_OK : XR_NO_MEMORY;
