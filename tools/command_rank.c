@@ -132,7 +132,7 @@ static int check_options(const rank_options *o, int positional) {
   if (o->metric && !o->query) return xr_usage_error(&text, "--metric needs features: --query and --gallery");
   if (o->metric && find_name(metric_names, METRICS, o->metric) < 0)
     return xr_usage_error(&text, "there is no metric '%s': cosine, dot, euclidean", o->metric);
-  if (find_name(xr_tie_rule_names, XR_TIE_RULES, o->ties) < 0)
+  if (xr_tie_rule_find(o->ties) == XR_TIE_RULES)
     return xr_usage_error(&text, "there is no tie rule '%s': lower-index, best, worst", o->ties);
   const xr_protocol *protocol = xr_protocol_find(o->protocol);
   if (!protocol) return xr_usage_error(&text, "there is no protocol '%s': %s", o->protocol, xr_protocol_names());
@@ -218,7 +218,7 @@ int xr_command_rank(int argc, char **argv) {
   if (status == XR_OK) {
     const xr_evaluation_options how = {.protocol = xr_protocol_find(o.protocol),
                                        .max_rank = o.max_rank,
-                                       .ties = (xr_tie_rule)find_name(xr_tie_rule_names, XR_TIE_RULES, o.ties),
+                                       .ties = xr_tie_rule_find(o.ties),
                                        .top_k = o.top_k};
     status = xr_evaluate(&in, &how, &result);
   }

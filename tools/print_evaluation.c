@@ -3,8 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-const char *const xr_tie_rule_names[XR_TIE_RULES] = {
-    [XR_TIES_LOWER_INDEX] = "lower-index", [XR_TIES_BEST] = "best", [XR_TIES_WORST] = "worst"};
 
 void xr_print_evaluation(const xr_evaluation *r) {
   static const int64_t ranks[] = {1, 5, 10};

@@ -2,9 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+
+#include "kernels/common/threads.h"
 
 int xr_apply_run_options(const xr_command_text *command, const xr_run_options *o) {
   if (o->device && strcmp(o->device, "cpu") != 0 && strcmp(o->device, "auto") != 0) {
@@ -12,9 +11,7 @@ int xr_apply_run_options(const xr_command_text *command, const xr_run_options *o
     fprintf(stderr, "xreid: --device %s: this build has no CUDA backend; use cpu or auto\n", o->device);
     return XR_EXIT_FAILED;
   }
-#ifdef _OPENMP
-  if (o->threads) omp_set_num_threads((int)o->threads);
-#endif
+  if (o->threads) xr_threads_set((int)o->threads);
   return -1;
 }
 

@@ -7,6 +7,15 @@
 #include "kernels/retrieval/rank_count.h"
 #include "kernels/retrieval/topk.h"
 
+const char *const xr_tie_rule_names[XR_TIE_RULES] = {
+    [XR_TIES_LOWER_INDEX] = "lower-index", [XR_TIES_BEST] = "best", [XR_TIES_WORST] = "worst"};
+
+xr_tie_rule xr_tie_rule_find(const char *name) {
+  int rule = 0;
+  while (rule < XR_TIE_RULES && strcmp(xr_tie_rule_names[rule], name) != 0) rule++;
+  return (xr_tie_rule)rule;
+}
+
 enum { DEFAULT_MAX_RANK = 50 };
 static const size_t default_memory_bytes = (size_t)32 << 20;
 

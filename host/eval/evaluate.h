@@ -26,6 +26,11 @@ typedef enum {
   XR_EUCLIDEAN /* ranked by q.g - |g|^2 / 2, the order of the distances |q - g| */
 } xr_metric;
 
+extern const char *const xr_tie_rule_names[XR_TIE_RULES]; /* "lower-index", .. */
+
+/* The rule of this name, or XR_TIE_RULES: there is none. */
+xr_tie_rule xr_tie_rule_find(const char *name);
+
 typedef struct xr_evaluation_input {
   int64_t queries, gallery; /* Q, G; G below 2^31 */
   /* either features */
