@@ -8,8 +8,14 @@ struct xr_words {
   pcre2_code *code;
 };
 
-/* In clean text the only white space is the space; PCRE2's \s would also take U+180E. */
-#define WORD "'s|'t|'re|'ve|'m|'ll|'d|\\p{L}++|\\p{N}|[^ \\p{L}\\p{N}]++"
+/* Clean text is in lower case and its only white space is the space, so the pattern says just that: PCRE2's \s would also take
+ * U+180E. Two things are left of CLIP's "ignore case": the long s (U+017F) is an s, and U+0345, a mark that is the lower case of a
+ * letter, fits nowhere and is passed over. */
+#define S "[s\\x{17f}]"
+#define START "<\\|" S "tartoftext\\|>|"
+#define END "<\\|endoftext\\|>|"
+#define MASK "<\\|ma" S "k\\|>|"
+#define WORD "'" S "|'t|'re|'ve|'m|'ll|'d|\\p{L}++|\\p{N}|[^ \\x{345}\\p{L}\\p{N}]++"
 
 static xr_status pcre_failed(xr_status status, int code) {
   PCRE2_UCHAR reason[200];
@@ -18,12 +24,12 @@ static xr_status pcre_failed(xr_status status, int code) {
 }
 
 xr_status xr_words_new(xr_words **words, bool mask) {
-  PCRE2_SPTR pattern = (PCRE2_SPTR)(mask ? "<\\|(?:startoftext|mask|endoftext)\\|>|" WORD : "<\\|(?:startoftext|endoftext)\\|>|" WORD);
+  PCRE2_SPTR pattern = (PCRE2_SPTR)(mask ? START MASK END WORD : START END WORD);
   int error;
   PCRE2_SIZE where;
   *words = calloc(1, sizeof **words);
   if (!*words) return xr_fail(XR_NO_MEMORY, "out of memory");
-  (*words)->code = pcre2_compile(pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP | PCRE2_CASELESS, &error, &where, NULL);
+  (*words)->code = pcre2_compile(pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &error, &where, NULL);
   if (!(*words)->code) {
     xr_words_free(*words);
     *words = NULL;

@@ -2,7 +2,7 @@
  * openai/CLIP clip/simple_tokenizer.py, which took the spelling from GPT-2).
  *
  * A word is the first of these that fits: a special token, 's 't 're 've 'm 'll 'd, a run of letters, one number character, a run of
- * anything else but white space. Case does not matter. */
+ * anything else but white space and U+0345. */
 #pragma once
 
 #include <stdbool.h>

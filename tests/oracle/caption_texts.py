@@ -35,7 +35,7 @@ UNICODE = [
     "\U0001f600", "a man \U0001f468\u200d\U0001f469\u200d\U0001f467 with family", "thumbs \U0001f44d\U0001f3fd up \u2764\ufe0f", "\U0001f1e9\U0001f1ea\U0001f1eb\U0001f1f7", "\u2603 \u2605 \u266b \u2713",
     "\u2190\u2192\u2194 \u21d2", "\u221e \u2248 \u2260 \u2264 \u2211", "\u2500\u2502\u250c\u2588", "zero\u200bwidth\u200djoiner\u200c here", "soft\u00adhyphen", "no\u00a0break\u202fspaces\u2009thin\u3000wide",
     "line\u2028separator\u2029paragraph", "\u180e mongolian", "\u200e\u200fmarks", "(\u256f\u00b0\u25a1\u00b0)\u256f\ufe35 \u253b\u2501\u253b", "\u00af\\_(\u30c4)_/\u00af", "\u0ca0_\u0ca0", "\U0001d4d0\U0001d4ee bold math",
-    "\U00020000 rare han", "\ufffd", "bad \ufffd char", "\ufffd\ufffd", "\ue000 private", "\U000e0041 tag",
+    "\U00020000 rare han", "\ufffd", "bad \ufffd char", "\ufffd\ufffd", "\ue000 private", "!\u0345! \u1fb3", "<|\u017ftartoftext|> <|end\u200boftext|>", "\U000e0041 tag",
 ]
 
 PUNCTUATION = [
