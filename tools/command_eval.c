@@ -54,8 +54,10 @@ static int report(const xr_evaluation *result, const char *json) {
   if (!json) return XR_EXIT_DONE;
   char *out = xr_eval_json(result, 1);
   xr_status status = out ? XR_OK : XR_NO_MEMORY;
-  if (out && strcmp(json, "-") == 0) puts(out);
-  else if (out) status = xr_write_file(json, out, strlen(out));
+  if (out && strcmp(json, "-") == 0)
+    puts(out);
+  else if (out)
+    status = xr_write_file(json, out, strlen(out));
   free(out);
   return status == XR_OK ? XR_EXIT_DONE : xr_command_failed();
 }
@@ -64,7 +66,11 @@ int xr_command_eval(int argc, char **argv) {
   const char *weights = NULL, *split_name = "test", *protocol = "text-to-image", *json = NULL;
   xr_run_options run = {0};
   xr_option options[] = {
-      {.name = "weights", .kind = XR_TEXT, .value = &weights, .argument = "FILE|RUN", .help = "a checkpoint, or a run folder: its best weights"},
+      {.name = "weights",
+       .kind = XR_TEXT,
+       .value = &weights,
+       .argument = "FILE|RUN",
+       .help = "a checkpoint, or a run folder: its best weights"},
       {.name = "split", .kind = XR_TEXT, .value = &split_name, .argument = "NAME", .help = "train, val or test; default: test"},
       {.name = "protocol", .kind = XR_TEXT, .value = &protocol, .argument = "NAME", .help = "text-to-image"},
       {.name = "json", .kind = XR_TEXT, .value = &json, .argument = "FILE", .help = "the result as JSON; - for standard output"},
@@ -75,7 +81,8 @@ int xr_command_eval(int argc, char **argv) {
   int split = 0;
   while (split <= XR_SPLIT_TEST && strcmp(xr_split_name((xr_split_id)split), split_name) != 0) split++;
   if (split > XR_SPLIT_TEST) return xr_usage_error(&text, "there is no split '%s': train, val, test", split_name);
-  if (strcmp(protocol, "text-to-image") != 0) return xr_usage_error(&text, "there is no protocol '%s' for this data: text-to-image", protocol);
+  if (strcmp(protocol, "text-to-image") != 0)
+    return xr_usage_error(&text, "there is no protocol '%s' for this data: text-to-image", protocol);
   if (!weights) return xr_usage_error(&text, "--weights is missing");
   xr_config *config;
   wrong = xr_open_config(&text, &run, positional, argv, &config);

@@ -10,15 +10,18 @@ static const xr_command_text text = {
     .name = "plan",
     .usage = "CONFIG [key=value ...] [--nodes] [--json FILE]",
     .summary = "Says what a training step will need: parameters, memory by class, arithmetic. Needs no data and no device.",
-    .example = "  xreid plan configs/irra_cuhk-pedes.yaml\n  xreid plan configs/irra_cuhk-pedes.yaml sampler.batch=128 model.precision=bf16 --nodes",
+    .example = "  xreid plan configs/irra_cuhk-pedes.yaml\n  xreid plan configs/irra_cuhk-pedes.yaml sampler.batch=128 "
+               "model.precision=bf16 --nodes",
 };
 
 static int write_json(const xr_model *model, xr_device_speed speed, const char *path) {
   char *json = xr_plan_to_json(model->plan, speed);
   if (!json) return xr_command_failed();
   xr_status status = XR_OK;
-  if (strcmp(path, "-") == 0) puts(json);
-  else status = xr_write_file(path, json, strlen(json));
+  if (strcmp(path, "-") == 0)
+    puts(json);
+  else
+    status = xr_write_file(path, json, strlen(json));
   free(json);
   return status == XR_OK ? XR_EXIT_DONE : xr_command_failed();
 }
@@ -28,7 +31,8 @@ static int show(const xr_model *model, bool nodes, xr_device_speed speed, const 
   if (json && strcmp(json, "-") == 0) return write_json(model, speed, json);
   if (nodes) xr_plan_print_nodes(model->plan, stdout);
   xr_print_plan_summary(model, stdout);
-  printf("floor of a step at %.0f TFLOP/s and %.0f GB/s\n  %-28s %14.2f ms\n", speed.flops_per_second * 1e-12, speed.bytes_per_second * 1e-9, "", 1e3 * xr_plan_floor_seconds(model->plan, speed));
+  printf("floor of a step at %.0f TFLOP/s and %.0f GB/s\n  %-28s %14.2f ms\n", speed.flops_per_second * 1e-12,
+         speed.bytes_per_second * 1e-9, "", 1e3 * xr_plan_floor_seconds(model->plan, speed));
   printf("largest at the fullest moment\n");
   xr_plan_print_largest(model->plan, 10, stdout);
   return json ? write_json(model, speed, json) : XR_EXIT_DONE;
@@ -42,8 +46,20 @@ int xr_command_plan(int argc, char **argv) {
   xr_option options[] = {
       {.name = "nodes", .kind = XR_FLAG, .value = &nodes, .help = "one line for every node"},
       {.name = "json", .kind = XR_TEXT, .value = &json, .argument = "FILE", .help = "the plan as JSON; - for standard output"},
-      {.name = "tflops", .kind = XR_INTEGER, .value = &tflops, .argument = "N", .help = "TFLOP/s of the assumed device; default 790", .minimum = 1, .maximum = 1000000},
-      {.name = "bandwidth", .kind = XR_INTEGER, .value = &bandwidth, .argument = "N", .help = "its memory's GB/s; default 4000", .minimum = 1, .maximum = 1000000},
+      {.name = "tflops",
+       .kind = XR_INTEGER,
+       .value = &tflops,
+       .argument = "N",
+       .help = "TFLOP/s of the assumed device; default 790",
+       .minimum = 1,
+       .maximum = 1000000},
+      {.name = "bandwidth",
+       .kind = XR_INTEGER,
+       .value = &bandwidth,
+       .argument = "N",
+       .help = "its memory's GB/s; default 4000",
+       .minimum = 1,
+       .maximum = 1000000},
       XR_RUN_OPTIONS(run),
   };
   int positional, wrong = xr_parse_options(&text, options, sizeof options / sizeof *options, argc, argv, &positional);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/base/log.h"
+#include "host/train/check_model.h"
 #include "host/train/model.h"
 #include "host/train/trainer.h"
 #include "tools/commands.h"
@@ -49,14 +50,28 @@ static int train(const xr_config *config, const xr_train_options *options) {
   return XR_EXIT_DONE;
 }
 
+static int check_model(const xr_config *config) {
+  if (xr_check_model(config, stdout) != XR_OK) return xr_command_failed();
+  puts("no node differs more than bf16 explains");
+  return XR_EXIT_DONE;
+}
+
 int xr_command_train(int argc, char **argv) {
-  bool resume = false, dry_run = false, poison = false;
+  bool resume = false, dry_run = false, poison = false, check_nodes = false;
   const char *out = NULL;
   xr_run_options run = {0};
   xr_option options[] = {
-      {.name = "out", .kind = XR_TEXT, .value = &out, .argument = "DIR", .help = "the run folder; default: runs/<name of the configuration>"},
+      {.name = "out",
+       .kind = XR_TEXT,
+       .value = &out,
+       .argument = "DIR",
+       .help = "the run folder; default: runs/<name of the configuration>"},
       {.name = "resume", .kind = XR_FLAG, .value = &resume, .help = "go on from the newest checkpoint in the run folder"},
       {.name = "dry-run", .kind = XR_FLAG, .value = &dry_run, .help = "print the plan and stop"},
+      {.name = "check-nodes",
+       .kind = XR_FLAG,
+       .value = &check_nodes,
+       .help = "debugging: compare every node in bf16 with f32 on one batch, and stop"},
       {.name = "poison", .kind = XR_FLAG, .value = &poison, .help = "debugging: fill dead memory with NaN"},
       XR_RUN_OPTIONS(run),
   };
@@ -68,7 +83,10 @@ int xr_command_train(int argc, char **argv) {
   char folder[4096];
   snprintf(folder, sizeof folder, "runs/%s", *config->name ? config->name : "run");
   int code = dry_run ? print_plan(config)
-                     : train(config, &(xr_train_options){.folder = out ? out : folder, .resume = resume, .poison = poison, .stop = &stop_signal});
+             : check_nodes
+                 ? check_model(config)
+                 : train(config,
+                         &(xr_train_options){.folder = out ? out : folder, .resume = resume, .poison = poison, .stop = &stop_signal});
   xr_config_free(config);
   return code;
 }

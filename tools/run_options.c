@@ -71,17 +71,25 @@ void xr_print_plan_summary(const xr_model *model, FILE *out) {
   const struct {
     const char *name;
     size_t bytes;
-  } classes[] = {{"parameters (f32)", m.parameters}, {"bf16 copies", m.compute_copies}, {"gradients", m.gradients}, {"moments", m.moments},
-                 {"activations and workspaces", m.arena}, {"total", m.total}};
+  } classes[] = {{"parameters (f32)", m.parameters},
+                 {"bf16 copies", m.compute_copies},
+                 {"gradients", m.gradients},
+                 {"moments", m.moments},
+                 {"activations and workspaces", m.arena},
+                 {"total", m.total}};
   fprintf(out, "memory for training, batch %lld (MiB)\n", (long long)batch);
-  for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) fprintf(out, "  %-28s %14.1f\n", classes[i].name, (double)classes[i].bytes / mib);
+  for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+    fprintf(out, "  %-28s %14.1f\n", classes[i].name, (double)classes[i].bytes / mib);
   fprintf(out, "activations at their fullest moment (MiB)\n");
-  fprintf(out, "  %-28s %14.1f\n  %-28s %14.1f\n  %-28s %14.1f\n  %-28s %14.1f\n", "inputs", (double)m.inputs / mib, "values kept or in use", (double)m.values / mib,
-          "gradients of activations", (double)m.activation_gradients / mib, "workspace", (double)m.workspace / mib);
-  fprintf(out, "  %-28s %14.1f\n  %-28s %14.1f  (+%.2f %%)\n  %-28s %14.1f\n", "least any plan needs", (double)m.lower_bound / mib, "planned", (double)m.arena / mib,
-          100.0 * ((double)m.arena / (double)m.lower_bound - 1), "without any reuse", (double)m.unshared / mib);
+  fprintf(out, "  %-28s %14.1f\n  %-28s %14.1f\n  %-28s %14.1f\n  %-28s %14.1f\n", "inputs", (double)m.inputs / mib,
+          "values kept or in use", (double)m.values / mib, "gradients of activations", (double)m.activation_gradients / mib, "workspace",
+          (double)m.workspace / mib);
+  fprintf(out, "  %-28s %14.1f\n  %-28s %14.1f  (+%.2f %%)\n  %-28s %14.1f\n", "least any plan needs", (double)m.lower_bound / mib,
+          "planned", (double)m.arena / mib, 100.0 * ((double)m.arena / (double)m.lower_bound - 1), "without any reuse",
+          (double)m.unshared / mib);
   fprintf(out, "arithmetic of a step (GFLOP, 2 for each multiply-add)\n");
-  fprintf(out, "  %-28s %14.2f\n  %-28s %14.2f\n", "forward", w.forward_flops * 1e-9, "  of which a sample", w.forward_flops * 1e-9 / (double)batch);
+  fprintf(out, "  %-28s %14.2f\n  %-28s %14.2f\n", "forward", w.forward_flops * 1e-9, "  of which a sample",
+          w.forward_flops * 1e-9 / (double)batch);
   fprintf(out, "  %-28s %14.2f\n", "backward", w.backward_flops * 1e-9);
   if (w.recompute_flops > 0) fprintf(out, "  %-28s %14.2f\n", "recomputed", w.recompute_flops * 1e-9);
 }

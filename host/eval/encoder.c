@@ -136,7 +136,8 @@ xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_f
                             .metric = XR_COSINE,
                             .query_ids = query_ids,
                             .gallery_ids = ids};
-  xr_evaluation_options options = {.max_rank = task->config->eval.max_rank, .ties = xr_tie_rule_find(task->config->eval.ties), .top_k = top_k};
+  xr_evaluation_options options = {
+      .max_rank = task->config->eval.max_rank, .ties = xr_tie_rule_find(task->config->eval.ties), .top_k = top_k};
   xr_status status = xr_evaluate(&in, &options, result);
   xr_block_free(ids);
   return status;

@@ -7,7 +7,8 @@
 static xr_dtype compute_dtype(const xr_config *c) { return c->model.precision == XR_CONFIG_BF16 ? XR_BF16 : XR_F32; }
 
 static xr_parameter_options parameter_options(const xr_config *c) {
-  return (xr_parameter_options){.seed = (uint64_t)c->train.seed, .compute = compute_dtype(c), .training = true, .moments = xr_optimizer_moments(c)};
+  return (xr_parameter_options){
+      .seed = (uint64_t)c->train.seed, .compute = compute_dtype(c), .training = true, .moments = xr_optimizer_moments(c)};
 }
 
 static xr_status record(xr_model *m) {
@@ -43,8 +44,10 @@ xr_status xr_model_allocate(xr_model *m, bool poison) {
   XR_TRY(xr_parameters_allocate(m->parameters, parameter_options(m->task->config)));
   m->arena = xr_block_alloc(arena_bytes(m));
   if (!m->arena)
-    return xr_fail(XR_NO_MEMORY, "out of memory: the run needs %.1f MiB, %.1f MiB of them for activations; a smaller sampler.batch or eval.batch needs less",
-                   (double)xr_model_bytes(m) / 1048576.0, (double)arena_bytes(m) / 1048576.0);
+    return xr_fail(
+        XR_NO_MEMORY,
+        "out of memory: the run needs %.1f MiB, %.1f MiB of them for activations; a smaller sampler.batch or eval.batch needs less",
+        (double)xr_model_bytes(m) / 1048576.0, (double)arena_bytes(m) / 1048576.0);
   XR_TRY(xr_executor_new(&m->executor, m->plan, (xr_executor_options){.poison = poison, .memory = m->arena}));
   return xr_optimizer_new(&m->optimizer, m->task->config, m->parameters);
 }
@@ -60,22 +63,20 @@ void xr_model_free(xr_model *m) {
   memset(m, 0, sizeof *m);
 }
 
-static void copy_input(xr_model *m, xr_var input, const void *from) {
-  if (!input.id || !from) return;
-  size_t bytes = (size_t)xr_elements(xr_shape_of(m->graph, input)) * xr_dtype_bytes(xr_dtype_of(m->graph, input));
-  memcpy(xr_executor_input(m->executor, input), from, bytes);
+static void copy_input(const xr_graph *g, xr_executor *e, xr_var input, const void *from) {
+  if (input.id && from)
+    memcpy(xr_executor_input(e, input), from, (size_t)xr_elements(xr_shape_of(g, input)) * xr_dtype_bytes(xr_dtype_of(g, input)));
 }
 
-void xr_model_feed(xr_model *m, const xr_batch *batch) {
-  copy_input(m, m->inputs.pixels, batch->pixels);
-  copy_input(m, m->inputs.decisions, batch->decisions);
-  copy_input(m, m->inputs.ids, batch->tokens);
-  copy_input(m, m->inputs.identity, batch->labels);
-  copy_input(m, m->inputs.image, batch->image_ids);
-  if (m->inputs.end.id) {
-    int32_t *end = xr_executor_input(m->executor, m->inputs.end);
-    for (int32_t i = 0; i < batch->size; i++) end[i] = batch->lengths[i] - 1;
-  }
+void xr_feed_training(const xr_graph *g, const xr_training_graph *inputs, xr_executor *e, const xr_batch *batch) {
+  copy_input(g, e, inputs->pixels, batch->pixels);
+  copy_input(g, e, inputs->decisions, batch->decisions);
+  copy_input(g, e, inputs->ids, batch->tokens);
+  copy_input(g, e, inputs->identity, batch->labels);
+  copy_input(g, e, inputs->image, batch->image_ids);
+  if (!inputs->end.id) return;
+  int32_t *end = xr_executor_input(e, inputs->end);
+  for (int32_t i = 0; i < batch->size; i++) end[i] = batch->lengths[i] - 1;
 }
 
 float xr_model_loss(const xr_model *m, xr_var loss) { return *(const float *)xr_executor_value(m->executor, loss); }

@@ -27,8 +27,8 @@ void xr_model_free(xr_model *model);
 /* Bytes at the fullest moment of training or evaluation: parameters, their companions and the shared arena. */
 size_t xr_model_bytes(const xr_model *model);
 
-/* Copies a batch into the training graph's inputs. */
-void xr_model_feed(xr_model *model, const xr_batch *batch);
+/* Copies a batch into the inputs of a training graph. */
+void xr_feed_training(const xr_graph *graph, const xr_training_graph *inputs, xr_executor *executor, const xr_batch *batch);
 
 /* The value of a loss after a step. */
 float xr_model_loss(const xr_model *model, xr_var loss);

@@ -48,9 +48,9 @@ static xr_status write_environment(const xr_run_folder *run) {
   strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
   const dnnl_version_t *dnnl = dnnl_version();
   snprintf(onednn, sizeof onednn, "%d.%d.%d", dnnl->major, dnnl->minor, dnnl->patch);
-  json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:s}", "xreid", XREID_VERSION, "started", when, "system", system.sysname, "release",
-                           system.release, "machine", system.machine, "cpu", cpu, "threads", thread_count(), "cores",
-                           (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "onednn", onednn);
+  json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:s}", "xreid", XREID_VERSION, "started", when, "system",
+                           system.sysname, "release", system.release, "machine", system.machine, "cpu", cpu, "threads", thread_count(),
+                           "cores", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "onednn", onednn);
   char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
   xr_status status = text ? xr_run_folder_path(run, "environment.json", path) : xr_fail(XR_NO_MEMORY, "out of memory");
   if (status == XR_OK) status = xr_write_file(path, text, strlen(text));
@@ -82,7 +82,9 @@ static xr_status check_same_run(const char *path, const xr_config *config) {
   if (status == XR_OK) status = xr_config_hash(config, &b);
   xr_config_free(known);
   if (status == XR_OK && a != b)
-    status = xr_fail(XR_BAD_INPUT, "%s: the run to be resumed has another configuration; resume it with that file, or start a new run in another folder", path);
+    status = xr_fail(XR_BAD_INPUT,
+                     "%s: the run to be resumed has another configuration; resume it with that file, or start a new run in another folder",
+                     path);
   return status;
 }
 

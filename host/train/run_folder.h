@@ -13,8 +13,9 @@ typedef struct {
   xr_json_lines *metrics;
 } xr_run_folder;
 
-/* Makes the folder with config.yaml and environment.json and opens its log and metrics. A folder that holds a run is refused unless `resume` is
- * set; then its configuration must be this one, but for train.epochs, train.max_steps and what only concerns logging and files. */
+/* Makes the folder with config.yaml and environment.json and opens its log and metrics. A folder that holds a run is refused unless
+ * `resume` is set; then its configuration must be this one, but for train.epochs, train.max_steps and what only concerns logging and files.
+ */
 xr_status xr_run_folder_open(xr_run_folder *run, const char *folder, const xr_config *config, bool resume);
 void xr_run_folder_close(xr_run_folder *run);
 

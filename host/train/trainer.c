@@ -13,6 +13,7 @@
 #include "host/train/run_folder.h"
 #include "host/train/run_report.h"
 #include "host/train/schedule.h"
+#include "host/train/training_data.h"
 
 typedef struct {
   const xr_config *config;
@@ -21,8 +22,7 @@ typedef struct {
   xr_task task;
   xr_model model;
   xr_run_folder run;
-  xr_sampler *sampler;
-  xr_loader *loader;
+  xr_training_data data;
   xr_split_id selection;
   xr_progress_state at;
   int64_t bad_in_a_row;
@@ -34,34 +34,11 @@ static bool stop_asked(const training *t) { return t->options->stop && *t->optio
 static bool steps_used_up(const training *t) { return t->config->train.max_steps && t->at.step >= t->config->train.max_steps; }
 
 /* ---- preparation */
-static xr_status open_sampler(training *t) {
-  const xr_config *c = t->config;
-  const xr_split *split = &t->task.dataset->splits[XR_SPLIT_TRAIN];
-  int32_t *labels = malloc((split->caption_count + 1) * sizeof *labels);
-  if (!labels) return xr_fail(XR_NO_MEMORY, "out of memory");
-  for (size_t i = 0; i < split->caption_count; i++) labels[i] = xr_dataset_label(t->task.dataset, split->captions[i].pid);
-  xr_sampler_options o = {.kind = c->sampler.kind == XR_CONFIG_SAMPLER_IDENTITY ? XR_SAMPLER_IDENTITY : XR_SAMPLER_RANDOM,
-                          .batch = (int32_t)c->sampler.batch, .per_identity = (int32_t)c->sampler.instances, .drop_last = true,
-                          .seed = (uint64_t)c->train.seed};
-  xr_status status = xr_sampler_open(&t->sampler, labels, split->caption_count, &o);
-  free(labels);
-  return status;
-}
-
-static xr_status open_loader(training *t) {
-  const xr_config *c = t->config;
-  xr_loader_options o = {.width = (int32_t)c->image.width, .height = (int32_t)c->image.height, .filter = (xr_resize_filter)c->image.resize,
-                         .context = (int32_t)c->text.context, .workers = c->data.workers ? (int)c->data.workers : 1, .slots = 4,
-                         .cache_bytes = (size_t)c->data.cache_mib << 20, .allow_truncated = true, .seed = (uint64_t)c->train.seed,
-                         .augment = {.flip = (float)c->augment.flip, .erase = (float)c->augment.erase, .pad = (int32_t)c->augment.pad,
-                                     .min_area = (float)c->augment.erase_area[0], .max_area = (float)c->augment.erase_area[1],
-                                     .min_aspect = (float)c->augment.erase_aspect[0], .max_aspect = (float)c->augment.erase_aspect[1]}};
-  return xr_loader_open(&t->loader, t->task.dataset, t->sampler, t->task.tokenizer, &o);
-}
-
 static xr_status check_method_options(const xr_config *c) {
-  if (c->text.mask_aug != XR_CONFIG_MASK_OFF) return xr_fail(XR_UNSUPPORTED, "text.mask_aug: this build has no masked-language loss; set it to off");
-  if (!c->sampler.drop_last) return xr_fail(XR_UNSUPPORTED, "sampler.drop_last: a step has one shape, so an incomplete last batch is left out; set it to true");
+  if (c->text.mask_aug != XR_CONFIG_MASK_OFF)
+    return xr_fail(XR_UNSUPPORTED, "text.mask_aug: this build has no masked-language loss; set it to off");
+  if (!c->sampler.drop_last)
+    return xr_fail(XR_UNSUPPORTED, "sampler.drop_last: a step has one shape, so an incomplete last batch is left out; set it to true");
   if (*c->model.weights) return xr_fail(XR_UNSUPPORTED, "model.weights: this build cannot start from foreign weights yet; leave it empty");
   return XR_OK;
 }
@@ -72,8 +49,7 @@ static xr_status prepare(training *t) {
   t->at.best = -1;
   XR_TRY(check_method_options(c));
   XR_TRY(xr_task_open(&t->task, c, 1u << XR_SPLIT_TRAIN | 1u << t->selection | 1u << XR_SPLIT_TEST));
-  XR_TRY(open_sampler(t));
-  XR_TRY(open_loader(t));
+  XR_TRY(xr_training_data_open(&t->data, &t->task));
   XR_TRY(xr_model_new(&t->model, &t->task));
   XR_TRY(xr_run_folder_open(&t->run, t->options->folder, c, t->options->resume));
   XR_TRY(xr_model_allocate(&t->model, t->options->poison));
@@ -91,14 +67,16 @@ static void describe(const training *t) {
   const xr_dataset *d = t->task.dataset;
   const xr_split *train = &d->splits[XR_SPLIT_TRAIN];
   xr_info("%s: %zu training images, %zu captions, %d identities", d->root, train->image_count, train->caption_count, d->identities);
-  xr_info("%s: %lld parameters, %.0f MiB for training and evaluation, %s", t->task.method->name, (long long)xr_parameter_elements(t->model.parameters),
-          (double)xr_model_bytes(&t->model) / 1048576.0, t->config->model.precision == XR_CONFIG_BF16 ? "bf16" : "f32");
+  xr_info("%s: %lld parameters, %.0f MiB for training and evaluation, %s", t->task.method->name,
+          (long long)xr_parameter_elements(t->model.parameters), (double)xr_model_bytes(&t->model) / 1048576.0,
+          t->config->model.precision == XR_CONFIG_BF16 ? "bf16" : "f32");
 }
 
 /* ---- evaluation */
 static xr_report_result row_of(const char *name, const xr_evaluation *e) {
   const int64_t n = e->cmc_length;
-  return (xr_report_result){.name = name, .rank1 = e->cmc[0], .rank5 = n > 4 ? e->cmc[4] : -1, .rank10 = n > 9 ? e->cmc[9] : -1, .mAP = e->mAP, .mINP = e->mINP};
+  return (xr_report_result){
+      .name = name, .rank1 = e->cmc[0], .rank5 = n > 4 ? e->cmc[4] : -1, .rank10 = n > 9 ? e->cmc[9] : -1, .mAP = e->mAP, .mINP = e->mINP};
 }
 
 static void add_row(training *t, xr_report_result row) {
@@ -129,8 +107,10 @@ static xr_status evaluate(training *t, xr_split_id split, const char *name, xr_r
   xr_split_features_free(&features);
   XR_TRY(status);
   *row = row_of(name, &result);
-  if (keep) *keep = result;
-  else xr_evaluation_free(&result);
+  if (keep)
+    *keep = result;
+  else
+    xr_evaluation_free(&result);
   return XR_OK;
 }
 
@@ -139,8 +119,8 @@ static xr_status select_best(training *t) {
   XR_TRY(evaluate(t, t->selection, "", &row, NULL));
   XR_TRY(log_evaluation(t, t->selection, &row));
   bool better = row.rank1 > t->at.best;
-  xr_info("epoch %lld  %s  R-1 %.2f  R-5 %.2f  R-10 %.2f  mAP %.2f  mINP %.2f%s", (long long)t->at.epoch, xr_split_name(t->selection), 100 * row.rank1,
-          100 * row.rank5, 100 * row.rank10, 100 * row.mAP, 100 * row.mINP, better ? "  (best so far)" : "");
+  xr_info("epoch %lld  %s  R-1 %.2f  R-5 %.2f  R-10 %.2f  mAP %.2f  mINP %.2f%s", (long long)t->at.epoch, xr_split_name(t->selection),
+          100 * row.rank1, 100 * row.rank5, 100 * row.rank10, 100 * row.mAP, 100 * row.mINP, better ? "  (best so far)" : "");
   if (!better) return XR_OK;
   t->at.best = row.rank1;
   t->at.best_step = t->at.step;
@@ -158,11 +138,12 @@ static xr_status save_checkpoint(training *t) {
 static void losses_text(const training *t, char *text, size_t size) {
   size_t used = 0;
   for (int i = 0; i < t->model.inputs.losses && used < size; i++)
-    used += (size_t)snprintf(text + used, size - used, "  %s %.4f", t->model.inputs.loss_name[i], (double)xr_model_loss(&t->model, t->model.inputs.loss[i]));
+    used += (size_t)snprintf(text + used, size - used, "  %s %.4f", t->model.inputs.loss_name[i],
+                             (double)xr_model_loss(&t->model, t->model.inputs.loss[i]));
 }
 
 static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
-  const double now = xr_seconds(), waited = xr_loader_waited_seconds(t->loader), elapsed = now - t->last_log_seconds;
+  const double now = xr_seconds(), waited = xr_loader_waited_seconds(t->data.loader), elapsed = now - t->last_log_seconds;
   const int64_t steps = t->at.step - t->last_log_step, left_epochs = t->config->train.epochs - t->at.epoch;
   const double rate = (double)(steps * t->config->sampler.batch) / elapsed, share = (waited - t->last_log_wait) / elapsed;
   int64_t left = left_epochs * batches - t->at.batch;
@@ -171,15 +152,17 @@ static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
   char losses[300];
   losses_text(t, losses, sizeof losses);
   const float total = xr_model_loss(&t->model, t->model.inputs.total);
-  xr_progress(true, "epoch %lld/%lld  step %lld  loss %.4f%s  lr %.2e  %.0f images/s  data wait %.0f %%  %lld:%02lld left", (long long)t->at.epoch + 1,
-              (long long)t->config->train.epochs, (long long)t->at.step, (double)total, losses, lr, rate, 100 * share, (long long)(eta / 60), (long long)(eta % 60));
+  xr_progress(true, "epoch %lld/%lld  step %lld  loss %.4f%s  lr %.2e  %.0f images/s  data wait %.0f %%  %lld:%02lld left",
+              (long long)t->at.epoch + 1, (long long)t->config->train.epochs, (long long)t->at.step, (double)total, losses, lr, rate,
+              100 * share, (long long)(eta / 60), (long long)(eta % 60));
   xr_json_lines *m = t->run.metrics;
   xr_json_begin(m);
   xr_json_text(m, "kind", "step");
   xr_json_integer(m, "step", t->at.step);
   xr_json_integer(m, "epoch", t->at.epoch);
   xr_json_number(m, "loss", (double)total);
-  for (int i = 0; i < t->model.inputs.losses; i++) xr_json_number(m, t->model.inputs.loss_name[i], (double)xr_model_loss(&t->model, t->model.inputs.loss[i]));
+  for (int i = 0; i < t->model.inputs.losses; i++)
+    xr_json_number(m, t->model.inputs.loss_name[i], (double)xr_model_loss(&t->model, t->model.inputs.loss[i]));
   xr_json_number(m, "lr", lr);
   xr_json_number(m, "gradient_norm", (double)norm);
   xr_json_number(m, "images_per_second", rate);
@@ -198,7 +181,8 @@ static xr_status leave_step_out(training *t, xr_seed seed) {
   snprintf(what, sizeof what, "%s", found == XR_NOT_FINITE ? xr_message() : "the gradient's sum is not finite");
   xr_warn("step %lld is left out: %s", (long long)t->at.step + 1, what);
   if (t->bad_in_a_row < t->config->train.nonfinite_limit) return XR_OK;
-  return xr_fail(XR_NOT_FINITE, "%lld steps in a row were not finite, the last one because of %s; a smaller optimizer.lr or optimizer.clip_norm may help",
+  return xr_fail(XR_NOT_FINITE,
+                 "%lld steps in a row were not finite, the last one because of %s; a smaller optimizer.lr or optimizer.clip_norm may help",
                  (long long)t->bad_in_a_row, what);
 }
 
@@ -206,7 +190,7 @@ static xr_status step(training *t, const xr_batch *batch, int64_t batches) {
   const double lr = xr_learning_rate(t->config, t->at.epoch, (double)t->at.batch / (double)batches);
   const xr_seed seed = {.key = xr_random_key((uint64_t)t->config->train.seed, "step"), .counter = (uint64_t)t->at.step};
   xr_update update = {0};
-  xr_model_feed(&t->model, batch);
+  xr_feed_training(t->model.graph, &t->model.inputs, t->model.executor, batch);
   XR_TRY(xr_executor_step(t->model.executor, seed));
   const float loss = xr_model_loss(&t->model, t->model.inputs.total);
   XR_TRY(xr_optimizer_step_once(t->model.optimizer, lr, t->at.updates + 1, &update));
@@ -224,18 +208,18 @@ static xr_status step(training *t, const xr_batch *batch, int64_t batches) {
 
 /* The batches of one epoch from t->at.batch on. */
 static xr_status run_epoch(training *t) {
-  XR_TRY(xr_loader_start_epoch(t->loader, (uint64_t)t->at.epoch, t->at.batch));
-  const int64_t batches = xr_loader_batches(t->loader);
+  XR_TRY(xr_loader_start_epoch(t->data.loader, (uint64_t)t->at.epoch, t->at.batch));
+  const int64_t batches = xr_loader_batches(t->data.loader);
   const xr_batch *batch;
   while (!stop_asked(t) && !steps_used_up(t)) {
-    XR_TRY(xr_loader_next(t->loader, &batch));
+    XR_TRY(xr_loader_next(t->data.loader, &batch));
     if (!batch) {
       t->at.epoch++;
       t->at.batch = 0;
       return XR_OK;
     }
     xr_status status = step(t, batch, batches);
-    xr_loader_release(t->loader, batch);
+    xr_loader_release(t->data.loader, batch);
     XR_TRY(status);
   }
   return XR_OK;
@@ -244,7 +228,7 @@ static xr_status run_epoch(training *t) {
 static xr_status run_epochs(training *t) {
   const xr_config *c = t->config;
   t->last_log_seconds = xr_seconds();
-  t->last_log_wait = xr_loader_waited_seconds(t->loader);
+  t->last_log_wait = xr_loader_waited_seconds(t->data.loader);
   t->last_log_step = t->at.step;
   while (t->at.epoch < c->train.epochs && !stop_asked(t) && !steps_used_up(t)) {
     XR_TRY(run_epoch(t));
@@ -303,8 +287,12 @@ static xr_status finish(training *t) {
   add_row(t, last);
   add_row(t, best);
   if (figure(c->paper.figures.R1) >= 0)
-    add_row(t, (xr_report_result){.name = "paper", .rank1 = figure(c->paper.figures.R1), .rank5 = figure(c->paper.figures.R5), .rank10 = figure(c->paper.figures.R10),
-                                  .mAP = figure(c->paper.figures.mAP), .mINP = figure(c->paper.figures.mINP)});
+    add_row(t, (xr_report_result){.name = "paper",
+                                  .rank1 = figure(c->paper.figures.R1),
+                                  .rank5 = figure(c->paper.figures.R5),
+                                  .rank10 = figure(c->paper.figures.R10),
+                                  .mAP = figure(c->paper.figures.mAP),
+                                  .mINP = figure(c->paper.figures.mINP)});
   xr_status status = xr_run_report_write(&t->run, &t->task, &ranking, t->result->row, t->result->rows);
   xr_evaluation_free(&ranking);
   return status;
@@ -318,7 +306,8 @@ static xr_status train(training *t) {
   t->result->step = t->at.step;
   t->result->stopped = stop_asked(t);
   if (!t->result->stopped) return finish(t);
-  xr_info("Stopped at step %lld; the checkpoint is written. Go on with: xreid train CONFIG --out %s --resume", (long long)t->at.step, t->run.folder);
+  xr_info("Stopped at step %lld; the checkpoint is written. Go on with: xreid train CONFIG --out %s --resume", (long long)t->at.step,
+          t->run.folder);
   return XR_OK;
 }
 
@@ -326,8 +315,7 @@ xr_status xr_train(const xr_config *config, const xr_train_options *options, xr_
   training t = {.config = config, .options = options, .result = result};
   memset(result, 0, sizeof *result);
   xr_status status = train(&t);
-  xr_loader_free(t.loader);
-  xr_sampler_free(t.sampler);
+  xr_training_data_close(&t.data);
   xr_model_free(&t.model);
   xr_task_close(&t.task);
   xr_run_folder_close(&t.run);

@@ -15,9 +15,9 @@
 #include "host/eval/task.h"
 
 typedef struct {
-  const char *folder; /* the run folder, made when it is not there */
-  bool resume;        /* go on from the newest checkpoint; without one, start */
-  bool poison;        /* executor.h */
+  const char *folder;                /* the run folder, made when it is not there */
+  bool resume;                       /* go on from the newest checkpoint; without one, start */
+  bool poison;                       /* executor.h */
   const volatile sig_atomic_t *stop; /* becomes non-zero when a signal asks for an orderly stop; NULL: never */
 } xr_train_options;
 
@@ -30,8 +30,8 @@ typedef struct {
   xr_report_result row[XR_MAX_RESULT_ROWS]; /* the final table; names live as long as the configuration */
 } xr_train_result;
 
-/* Trains as configured, or goes on. XR_NOT_FINITE after train.nonfinite_limit steps in a row without a finite gradient, naming the first bad
- * tensor. */
+/* Trains as configured, or goes on. XR_NOT_FINITE after train.nonfinite_limit steps in a row without a finite gradient, naming the first
+ * bad tensor. */
 xr_status xr_train(const xr_config *config, const xr_train_options *options, xr_train_result *result);
 
 /* The final table in percent. */
