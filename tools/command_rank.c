@@ -8,6 +8,7 @@
 #include "host/eval/evaluate.h"
 #include "host/eval/result_json.h"
 #include "host/io/npy.h"
+#include "kernels/common/threads.h"
 #include "tools/commands.h"
 #include "tools/options.h"
 #include "tools/print_evaluation.h"
@@ -26,7 +27,7 @@ enum { METRICS = sizeof metric_names / sizeof *metric_names };
 typedef struct {
   const char *query, *gallery, *scores, *distances, *query_ids, *gallery_ids, *query_cameras, *gallery_cameras;
   const char *metric, *protocol, *ties, *topk_out, *json;
-  int64_t max_rank, top_k;
+  int64_t max_rank, top_k, threads;
 } rank_options;
 
 /* The input's arrays live in mapped files or, converted, in the arena. */
@@ -193,6 +194,13 @@ int xr_command_rank(int argc, char **argv) {
        .value = &o.topk_out,
        .argument = "FILE.npy",
        .help = "where their indices go, int64 [Q, K]; -1 behind the last"},
+      {.name = "threads",
+       .kind = XR_INTEGER,
+       .value = &o.threads,
+       .argument = "N",
+       .help = "processor threads (default: all); the result does not depend on it",
+       .minimum = 1,
+       .maximum = 1024},
       {.name = "json",
        .kind = XR_TEXT,
        .value = &o.json,
@@ -202,6 +210,7 @@ int xr_command_rank(int argc, char **argv) {
   int positional, wrong = xr_parse_options(&text, options, sizeof options / sizeof *options, argc, argv, &positional);
   if (wrong < 0) wrong = check_options(&o, positional);
   if (wrong >= 0) return wrong;
+  if (o.threads) xr_threads_set((int)o.threads);
   loaded l = {.arena = xr_arena_new()};
   xr_evaluation_input in = {.metric = o.metric ? (xr_metric)find_name(metric_names, METRICS, o.metric) : XR_COSINE};
   xr_evaluation result = {0};

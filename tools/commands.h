@@ -5,3 +5,6 @@ int xr_command_data(int argc, char **argv);
 int xr_command_info(int argc, char **argv);
 int xr_command_tokenize(int argc, char **argv);
 int xr_command_rank(int argc, char **argv);
+int xr_command_train(int argc, char **argv);
+int xr_command_eval(int argc, char **argv);
+int xr_command_plan(int argc, char **argv);

@@ -10,6 +10,9 @@ static const struct {
   int (*run)(int argc, char **argv);
   const char *summary;
 } commands[] = {
+    {"train", xr_command_train, "trains a model and writes a run folder"},
+    {"eval", xr_command_eval, "evaluates trained weights"},
+    {"plan", xr_command_plan, "what a training step needs: memory, arithmetic"},
     {"data", xr_command_data, "look into data sets and pictures"},
     {"info", xr_command_info, "version, libraries and devices"},
     {"tokenize", xr_command_tokenize, "captions to token ids"},

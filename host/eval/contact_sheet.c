@@ -136,7 +136,7 @@ static xr_status draw_cell(cairo_t *c, const char *path, xr_mark mark, const cha
 }
 
 static xr_status draw_row(cairo_t *c, const xr_ranked_example *e, double width, double *y) {
-  char *caption = xr_clean_text(e->caption ? e->caption : "");
+  char *caption = xr_display_text(e->caption ? e->caption : "");
   if (!caption) return XR_NO_MEMORY;
   use(c, ink);
   *y += caption_lines(c, caption, width, true, MARGIN, *y) * LINE_HEIGHT + 6;
@@ -193,7 +193,7 @@ static xr_status measure(const xr_ranked_example *examples, size_t count, double
   xr_status status = XR_OK;
   *height = 2 * MARGIN - ROW_GAP;
   for (size_t i = 0; i < count && status == XR_OK; i++) {
-    char *caption = xr_clean_text(examples[i].caption ? examples[i].caption : "");
+    char *caption = xr_display_text(examples[i].caption ? examples[i].caption : "");
     if (!caption) status = XR_NO_MEMORY;
     if (caption) *height += caption_lines(c, caption, width, false, 0, 0) * LINE_HEIGHT + 6;
     *height += FRAME_HEIGHT + LABEL_HEIGHT + ROW_GAP;

@@ -44,7 +44,7 @@ static const char style[] =
     ".query{margin-right:1rem}\n";
 
 void xr_html_text(FILE *out, const char *text) {
-  char *clean = text ? xr_clean_text(text) : NULL;
+  char *clean = text ? xr_display_text(text) : NULL;
   for (const char *p = clean ? clean : ""; *p; p++) switch (*p) {
     case '&':
       fputs("&amp;", out);

@@ -1,10 +1,9 @@
 #include "host/eval/thumbnail.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "host/base/log.h"
+#include "host/data/text_points.h"
 
 xr_status xr_thumbnail_load(xr_image *thumbnail, const char *path, int max_width, int max_height) {
   *thumbnail = (xr_image){0};
@@ -29,25 +28,12 @@ xr_status xr_thumbnail_load(xr_image *thumbnail, const char *path, int max_width
   return status;
 }
 
-char *xr_clean_text(const char *text) {
-  size_t left = strlen(text), used = 0;
-  char *out = malloc(3 * left + 1); /* a replaced byte takes three */
-  if (!out) {
-    xr_fail(XR_NO_MEMORY, "out of memory for %zu bytes of text", left);
-    return NULL;
-  }
-  while (left) {
-    utf8proc_int32_t point;
-    utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)left, &point);
-    if (n < 1) {
-      n = 1;
-      point = 0xfffd;
-    }
-    if (point < 0x20 || (point >= 0x7f && point < 0xa0)) point = ' ';
-    used += (size_t)utf8proc_encode_char(point, (utf8proc_uint8_t *)out + used);
-    text += n;
-    left -= (size_t)n;
-  }
-  out[used] = '\0';
-  return out;
+char *xr_display_text(const char *text) {
+  xr_points points = {0};
+  xr_points_from_utf8(&points, text, strlen(text));
+  for (size_t i = 0; i < points.count; i++)
+    if (points.at[i] < 0x20 || (points.at[i] >= 0x7f && points.at[i] < 0xa0)) points.at[i] = ' ';
+  char *clean = xr_points_status(&points) == XR_OK ? xr_points_to_utf8(&points, &(size_t){0}) : NULL;
+  xr_points_free(&points);
+  return clean;
 }

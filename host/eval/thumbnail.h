@@ -9,5 +9,5 @@
  * tells why and the thumbnail has no pixels (all zero). Only XR_NO_MEMORY fails. */
 xr_status xr_thumbnail_load(xr_image *thumbnail, const char *path, int max_width, int max_height);
 
-/* A copy of `text` (free it) that is valid UTF-8: other bytes become U+FFFD, control characters blanks. NULL: no memory. */
-char *xr_clean_text(const char *text);
+/* A copy of `text` (free it) that is valid UTF-8: what is none becomes U+FFFD, control characters blanks. NULL: no memory. */
+char *xr_display_text(const char *text);

@@ -77,7 +77,7 @@ typedef struct {
   } loss;
   struct {
     double flip, erase;
-    int64_t pad, erase_tries;
+    int64_t pad;
     double erase_area[2], erase_aspect[2], erase_fill[3];
   } augment;
   struct {
@@ -103,8 +103,9 @@ typedef struct {
     int64_t seed, epochs, max_steps, log_every, checkpoint_every_epochs, keep, nonfinite_limit;
   } train;
   struct {
-    int64_t every, batch, max_rank;
+    int64_t every, batch, max_rank, examples;
     char *split, *ties;
+    bool untrained;
   } eval;
   struct {
     struct {

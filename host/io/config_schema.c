@@ -92,9 +92,13 @@ static const cyaml_schema_field_t id_fields[] = {FLOAT(id_type, weight), FLOAT(i
 static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm), SECTION(loss_type, id), CYAML_FIELD_END};
 
 SECTION_TYPE(augment) augment_type;
-static const cyaml_schema_field_t augment_fields[] = {
-    FLOAT(augment_type, flip),          INT(augment_type, pad),         FLOAT(augment_type, erase),       FLOATS(augment_type, erase_area),
-    FLOATS(augment_type, erase_aspect), INT(augment_type, erase_tries), FLOATS(augment_type, erase_fill), CYAML_FIELD_END};
+static const cyaml_schema_field_t augment_fields[] = {FLOAT(augment_type, flip),
+                                                      INT(augment_type, pad),
+                                                      FLOAT(augment_type, erase),
+                                                      FLOATS(augment_type, erase_area),
+                                                      FLOATS(augment_type, erase_aspect),
+                                                      FLOATS(augment_type, erase_fill),
+                                                      CYAML_FIELD_END};
 
 SECTION_TYPE(sampler) sampler_type;
 static const cyaml_schema_field_t sampler_fields[] = {WORD(sampler_type, kind, samplers), INT(sampler_type, batch),
@@ -136,7 +140,8 @@ static const cyaml_schema_field_t train_fields[] = {INT(train_type, seed),
 
 SECTION_TYPE(eval) eval_type;
 static const cyaml_schema_field_t eval_fields[] = {INT(eval_type, every),    TEXT(eval_type, split), INT(eval_type, batch),
-                                                   INT(eval_type, max_rank), TEXT(eval_type, ties),  CYAML_FIELD_END};
+                                                   INT(eval_type, max_rank), TEXT(eval_type, ties),
+                                                   BOOL(eval_type, untrained), INT(eval_type, examples), CYAML_FIELD_END};
 
 SECTION_TYPE(paper) paper_type;
 SECTION_TYPE(paper.figures) figures_type;
@@ -188,7 +193,6 @@ const xr_config_rule xr_config_rules[] = {
     {.path = "augment.erase", .minimum = 0, .maximum = 1},
     {.path = "augment.erase_area", .minimum = 0, .maximum = 1},
     {.path = "augment.erase_aspect", .minimum = 0.01, .maximum = 100},
-    {.path = "augment.erase_tries", .minimum = 1, .maximum = 1000},
     {.path = "augment.erase_fill", .minimum = -100, .maximum = 100},
     {.path = "sampler.batch", .minimum = 1, .maximum = 1e6},
     {.path = "sampler.instances", .minimum = 1, .maximum = 1e6},
@@ -219,6 +223,7 @@ const xr_config_rule xr_config_rules[] = {
     {.path = "eval.batch", .minimum = 1, .maximum = 1e6},
     {.path = "eval.max_rank", .minimum = 1, .maximum = 1e6},
     {.path = "eval.ties", .words = ties},
+    {.path = "eval.examples", .minimum = 0, .maximum = 100},
 };
 const size_t xr_config_rule_count = sizeof xr_config_rules / sizeof *xr_config_rules;
 

@@ -26,7 +26,9 @@ static char *moment_name(xr_arena *arena, int moment, const char *parameter) {
   return xr_arena_format(arena, "optimizer.moment.%d.%s", moment, parameter);
 }
 
+/* "{}" for none. */
 static char *progress_to_json(const xr_progress_state *p) {
+  if (!p) return strdup("{}");
   json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:f, s:I}", "step", (json_int_t)p->step, "epoch", (json_int_t)p->epoch, "batch",
                            (json_int_t)p->batch, "updates", (json_int_t)p->updates, "best", p->best, "best_step", (json_int_t)p->best_step);
   char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
@@ -49,7 +51,7 @@ static xr_status progress_from_json(const char *text, xr_progress_state *p) {
   return XR_OK;
 }
 
-static xr_status save_with(xr_arena *arena, const char *path, const xr_parameters *parameters, const xr_metadata *metadata,
+static xr_status save_with(xr_arena *arena, const char *path, const xr_parameters *parameters, bool moments, const xr_metadata *metadata,
                            size_t metadata_count) {
   xr_parameter_arrays a = xr_parameters_arrays(parameters);
   const int count = xr_parameter_count(parameters);
@@ -57,7 +59,7 @@ static xr_status save_with(xr_arena *arena, const char *path, const xr_parameter
   size_t used = 0;
   if (!tensors) return XR_NO_MEMORY;
   for (int part = -1; part < 2; part++) {
-    const float *base = part < 0 ? a.master : a.moment[part];
+    const float *base = part < 0 ? a.master : moments ? a.moment[part] : NULL;
     for (int i = 0; base && i < count; i++) {
       const xr_parameter *p = xr_parameter_at(parameters, i);
       const char *name = part < 0 ? p->name : moment_name(arena, part, p->name);
@@ -83,7 +85,7 @@ xr_status xr_checkpoint_save(const char *path, const xr_config *config, const xr
                               {"progress", state},
                               {"activation", config->model.activation == XR_CONFIG_GELU ? "gelu" : "quick_gelu"},
                               {"image_statistics", statistics}};
-    status = save_with(arena, path, parameters, metadata, sizeof metadata / sizeof *metadata);
+    status = save_with(arena, path, parameters, progress != NULL, metadata, sizeof metadata / sizeof *metadata);
   }
   xr_arena_free(arena);
   free(yaml);

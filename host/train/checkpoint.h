@@ -24,6 +24,7 @@ typedef struct {
   int64_t best_step;
 } xr_progress_state;
 
+/* `progress` NULL: the weights alone, which cannot be resumed from. */
 xr_status xr_checkpoint_save(const char *path, const xr_config *config, const xr_parameters *parameters, const xr_progress_state *progress);
 
 /* Loads into allocated parameters: every one must be in the file with its shape; tensors of the file that the model lacks are allowed when

@@ -32,6 +32,9 @@ static inline int xr_threads_hold(void) {
 }
 
 static inline void xr_threads_release(int held) { omp_set_num_threads(held); }
+
+/* How many threads the caller's parallel regions use from now on. */
+static inline void xr_threads_set(int threads) { omp_set_num_threads(threads); }
 #else
 static inline int xr_thread_slots(void) { return 1; }
 static inline int xr_thread_index(void) { return 0; }
@@ -41,4 +44,5 @@ static inline int xr_threads(int64_t units) {
 }
 static inline int xr_threads_hold(void) { return 1; }
 static inline void xr_threads_release(int held) { (void)held; }
+static inline void xr_threads_set(int threads) { (void)threads; }
 #endif

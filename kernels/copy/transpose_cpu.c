@@ -56,7 +56,7 @@ static void dense_strides(const int64_t dim[XR_MAX_TRANSPOSE], int64_t stride[XR
 
 xr_status xr_transpose_forward_cpu(const xr_transpose *a) {
   int64_t dim[XR_MAX_TRANSPOSE], stride[XR_MAX_TRANSPOSE];
-  int order[XR_MAX_TRANSPOSE];
+  int order[XR_MAX_TRANSPOSE] = {0};
   XR_TRY(check(a, dim, order));
   dense_strides(dim, stride);
   walk w;
@@ -69,8 +69,8 @@ xr_status xr_transpose_forward_cpu(const xr_transpose *a) {
 }
 
 xr_status xr_transpose_backward_cpu(const xr_transpose *a) {
-  int64_t dim[XR_MAX_TRANSPOSE], y_dim[XR_MAX_TRANSPOSE], y_stride[XR_MAX_TRANSPOSE];
-  int order[XR_MAX_TRANSPOSE];
+  int64_t dim[XR_MAX_TRANSPOSE] = {0}, y_dim[XR_MAX_TRANSPOSE], y_stride[XR_MAX_TRANSPOSE];
+  int order[XR_MAX_TRANSPOSE] = {0};
   XR_TRY(check(a, dim, order));
   for (int k = 0; k < XR_MAX_TRANSPOSE; k++) y_dim[k] = dim[order[k]];
   dense_strides(y_dim, y_stride);

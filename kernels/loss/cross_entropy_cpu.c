@@ -44,20 +44,18 @@ typedef struct {
 } row_sums;
 
 static row_sums sum_row(const xr_cross_entropy *a, int64_t row, float largest) {
-  row_sums total = {0, 0};
+  double exponentials = 0, shifted = 0; /* many small terms: f32 would lose them, unless vectors split the sum */
   for (int64_t at = 0; at < a->classes; at += XR_SPAN) {
     const int64_t n = xr_span_length(a->classes, at);
-    float scratch[XR_SPAN], exponentials = 0, shifted = 0;
+    float scratch[XR_SPAN];
     const float *z = xr_span_read(a->logits, a->dtype, row * a->classes + at, n, scratch);
 #pragma omp simd reduction(+ : exponentials, shifted)
     for (int64_t i = 0; i < n; i++) {
-      exponentials += xr_exp(z[i] - largest);
-      shifted += z[i] - largest;
+      exponentials += (double)xr_exp(z[i] - largest);
+      shifted += (double)(z[i] - largest);
     }
-    total.exponentials += (double)exponentials;
-    total.shifted += (double)shifted;
   }
-  return total;
+  return (row_sums){exponentials, shifted};
 }
 
 static void write_gradient(const xr_cross_entropy *a, int64_t row, float largest, double exponentials, double divisor) {

@@ -64,20 +64,21 @@ static void row_statistics(const xr_sdm *a, const tables *t) {
   for (int64_t i = 0; i < batch; i++) {
     const float *s = a->similarity + i * batch, same = t->log_same[i], semi = t->log_semi[i];
     const int32_t label_i = label[i], image_i = image[i];
-    float largest = -INFINITY, sum = 0, kl = 0;
+    float largest = -INFINITY;
+    double sum = 0, kl = 0;
 #pragma omp simd reduction(max : largest)
     for (int64_t j = 0; j < batch; j++) largest = s[j] > largest ? s[j] : largest;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t j = 0; j < batch; j++) sum += xr_exp((s[j] - largest) * inverse_tau);
-    const float log_sum = (float)log((double)sum);
+    for (int64_t j = 0; j < batch; j++) sum += (double)xr_exp((s[j] - largest) * inverse_tau);
+    const float log_sum = (float)log(sum);
 #pragma omp simd reduction(+ : kl)
     for (int64_t j = 0; j < batch; j++) {
       const float log_p = (s[j] - largest) * inverse_tau - log_sum;
-      kl += xr_exp(log_p) * (log_p - log_target(label_i, label[j], image_i, image[j], same, semi));
+      kl += (double)(xr_exp(log_p) * (log_p - log_target(label_i, label[j], image_i, image[j], same, semi)));
     }
     t->row.largest[i] = largest;
     t->row.log_sum[i] = log_sum;
-    t->row.kl[i] = kl;
+    t->row.kl[i] = (float)kl;
   }
 }
 
@@ -86,11 +87,9 @@ static void column_block(const xr_sdm *a, const tables *t, int64_t first, int64_
   const int64_t batch = a->batch;
   const int32_t *label = a->labels, *image = images_of(a);
   const float inverse_tau = 1 / a->tau;
-  float *largest = t->column.largest + first, *log_sum = t->column.log_sum + first, *kl = t->column.kl + first;
-  for (int64_t c = 0; c < n; c++) {
-    largest[c] = -INFINITY;
-    log_sum[c] = kl[c] = 0;
-  }
+  float *largest = t->column.largest + first, *log_sum = t->column.log_sum + first;
+  double sum[COLUMNS] = {0}, kl[COLUMNS] = {0};
+  for (int64_t c = 0; c < n; c++) largest[c] = -INFINITY;
   for (int64_t i = 0; i < batch; i++) {
     const float *s = a->similarity + i * batch + first;
 #pragma omp simd
@@ -99,18 +98,19 @@ static void column_block(const xr_sdm *a, const tables *t, int64_t first, int64_
   for (int64_t i = 0; i < batch; i++) {
     const float *s = a->similarity + i * batch + first;
 #pragma omp simd
-    for (int64_t c = 0; c < n; c++) log_sum[c] += xr_exp((s[c] - largest[c]) * inverse_tau);
+    for (int64_t c = 0; c < n; c++) sum[c] += (double)xr_exp((s[c] - largest[c]) * inverse_tau);
   }
-  for (int64_t c = 0; c < n; c++) log_sum[c] = (float)log((double)log_sum[c]);
+  for (int64_t c = 0; c < n; c++) log_sum[c] = (float)log(sum[c]);
   for (int64_t i = 0; i < batch; i++) {
     const float *s = a->similarity + i * batch + first, *same = t->log_same + first, *semi = t->log_semi + first;
     const int32_t label_i = label[i], image_i = image[i], *label_c = label + first, *image_c = image + first;
 #pragma omp simd
     for (int64_t c = 0; c < n; c++) {
       const float log_p = (s[c] - largest[c]) * inverse_tau - log_sum[c];
-      kl[c] += xr_exp(log_p) * (log_p - log_target(label_i, label_c[c], image_i, image_c[c], same[c], semi[c]));
+      kl[c] += (double)(xr_exp(log_p) * (log_p - log_target(label_i, label_c[c], image_i, image_c[c], same[c], semi[c])));
     }
   }
+  for (int64_t c = 0; c < n; c++) t->column.kl[first + c] = (float)kl[c];
 }
 
 static void write_gradient(const xr_sdm *a, const tables *t) {

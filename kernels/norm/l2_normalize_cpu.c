@@ -16,12 +16,11 @@ static double dot(const void *l, xr_dtype l_dtype, const void *r, xr_dtype r_dty
   double total = 0;
   for (int64_t at = 0; at < cols; at += XR_SPAN) {
     const int64_t n = xr_span_length(cols, at);
-    float scratch_l[XR_SPAN], scratch_r[XR_SPAN], sum = 0;
+    float scratch_l[XR_SPAN], scratch_r[XR_SPAN];
     const float *p = xr_span_read(l, l_dtype, row * cols + at, n, scratch_l);
     const float *q = xr_span_read(r, r_dtype, row * cols + at, n, scratch_r);
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++) sum += p[i] * q[i];
-    total += (double)sum;
+#pragma omp simd reduction(+ : total)
+    for (int64_t i = 0; i < n; i++) total += (double)p[i] * (double)q[i];
   }
   return total;
 }

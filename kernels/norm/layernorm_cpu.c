@@ -28,12 +28,12 @@ xr_status xr_layernorm_forward_cpu(const xr_layernorm *a) {
       xr_row_write(a->sum, a->dtype, row, n, sum);
       s = sum;
     }
-    float total = 0, squares = 0;
+    double total = 0, squares = 0; /* a row's sums are rounded once, however the loop is vectorised */
 #pragma omp simd reduction(+ : total)
-    for (int64_t i = 0; i < n; i++) total += s[i];
-    const float mean = total / (float)n;
+    for (int64_t i = 0; i < n; i++) total += (double)s[i];
+    const float mean = (float)(total / (double)n);
 #pragma omp simd reduction(+ : squares)
-    for (int64_t i = 0; i < n; i++) squares += (s[i] - mean) * (s[i] - mean);
+    for (int64_t i = 0; i < n; i++) squares += (double)((s[i] - mean) * (s[i] - mean));
     const float rstd = (float)(1.0 / sqrt((double)squares / (double)n + (double)a->eps)); /* rounded once: it scales the whole row */
     float *y = xr_row_target(a->y, a->dtype, row, n, scratch_y);
 #pragma omp simd

@@ -42,6 +42,7 @@ json1='{"queries":2,"gallery":5,"valid":2,"unmatched":0,"cmc":[0.5,0.5,0.5,1.0,1
 expect_json "W1" "$json1" --scores "$(f w1_scores)" "${w1[@]}"
 expect_json "W1 from distances" "$json1" --distances "$(f w1_distances)" "${w1[@]}"
 expect_json "W1 from features" "$json1" --query "$(f features_query)" --gallery "$(f features_gallery)" --metric dot "${w1[@]}"
+expect_json "W1, one thread" "$json1" --scores "$(f w1_scores)" "${w1[@]}" --threads 1
 expect_json "W1, three ranks" "${json1/,1.0,1.0/}" --scores "$(f w1_scores)" "${w1[@]}" --max-rank 3
 
 expect_json "W2" '{"queries":2,"gallery":4,"valid":2,"unmatched":0,"cmc":[0.5,1.0,1.0,1.0],"mAP":0.66666666666666663,"mINP":0.58333333333333326,"ties_at_positives":3}' "${w2[@]}"

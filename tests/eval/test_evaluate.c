@@ -2,11 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 #include "host/eval/result_json.h"
+#include "kernels/common/threads.h"
 #include "tests/eval/reference.h"
 
 #define COUNT(array) ((int64_t)(sizeof(array) / sizeof *(array)))
@@ -255,14 +253,6 @@ Test(evaluate, cosine_does_not_depend_on_lengths) {
 
 /* ---- invariance */
 
-static void set_threads(int n) {
-#ifdef _OPENMP
-  omp_set_num_threads(n);
-#else
-  (void)n;
-#endif
-}
-
 static void expect_same(const xr_evaluation *a, const xr_evaluation *b) {
   cr_expect_arr_eq(a->cmc, b->cmc, (size_t)a->cmc_length * sizeof *a->cmc);
   cr_expect_arr_eq(a->ap, b->ap, (size_t)a->queries * sizeof *a->ap);
@@ -286,12 +276,12 @@ Test(evaluate, bytes_do_not_depend_on_memory_or_threads) {
                                   .width = D,
                                   .query_ids = ids,
                                   .gallery_ids = ids + Q};
-  set_threads(1);
+  xr_threads_set(1);
   xr_evaluation base = evaluate(&in, (xr_evaluation_options){.top_k = 40});
   static const size_t memory[] = {1, 256 * G * sizeof(float), 1u << 30};
   for (int threads = 1; threads <= 5; threads += 2)
     for (int m = 0; m < 3; m++) {
-      set_threads(threads);
+      xr_threads_set(threads);
       xr_evaluation other = evaluate(&in, (xr_evaluation_options){.top_k = 40, .memory_bytes = memory[m]});
       expect_same(&base, &other);
       xr_evaluation_free(&other);

@@ -279,10 +279,10 @@ Test(report, text_is_cleaned_to_utf8) {
   static const char *const cases[][2] = {{"", ""},
                                          {"plain", "plain"},
                                          {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x91\x95", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x91\x95"},
-                                         {"\x80x\xe2\x82", "\xef\xbf\xbdx\xef\xbf\xbd\xef\xbf\xbd"},
+                                         {"\x80x\xe2\x82", "\xef\xbf\xbdx\xef\xbf\xbd"},
                                          {"a\tb\x7f", "a b "}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    char *clean = xr_clean_text(cases[i][0]);
+    char *clean = xr_display_text(cases[i][0]);
     cr_expect_str_eq(clean, cases[i][1]);
     free(clean);
   }

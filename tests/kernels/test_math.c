@@ -14,9 +14,9 @@ static double ulps(float got, double truth) {
 Test(math, exp_is_good_to_2_ulp_everywhere) {
   double worst = 0;
   float where = 0;
-  /* every 61st float from -104 to the last x with a finite result */
+  /* every 251st float from -104 to the last x with a finite result */
   for (int sign = 0; sign < 2; sign++) {
-    for (uint32_t bits = 0; bits < 0x42d00000u; bits += 61) {
+    for (uint32_t bits = 0; bits < 0x42d00000u; bits += 251) {
       const float x = sign ? -xr_float_of_bits(bits) : xr_float_of_bits(bits);
       if (x > 88.72283f) break;
       const double error = ulps(xr_exp(x), exp((double)x));

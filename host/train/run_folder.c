@@ -1,0 +1,130 @@
+#include "host/train/run_folder.h"
+
+#include <jansson.h>
+#include <oneapi/dnnl/dnnl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "host/base/file.h"
+#include "host/base/log.h"
+#include "host/train/checkpoint.h"
+
+xr_status xr_run_folder_path(const xr_run_folder *run, const char *name, char *path) { return xr_path_join(path, run->folder, name); }
+
+static int thread_count(void) {
+#ifdef _OPENMP
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+
+static void cpu_name(char *name, size_t size) {
+  char line[256];
+  FILE *file = fopen("/proc/cpuinfo", "r");
+  snprintf(name, size, "unknown");
+  while (file && fgets(line, sizeof line, file)) {
+    char *colon = strncmp(line, "model name", 10) == 0 ? strchr(line, ':') : NULL;
+    if (!colon) continue;
+    snprintf(name, size, "%s", colon + 2);
+    name[strcspn(name, "\n")] = '\0';
+    break;
+  }
+  if (file) fclose(file);
+}
+
+static xr_status write_environment(const xr_run_folder *run) {
+  struct utsname system = {0};
+  char cpu[128], when[32], onednn[32], path[XR_PATH_MAX];
+  time_t now = time(NULL);
+  uname(&system);
+  cpu_name(cpu, sizeof cpu);
+  strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+  const dnnl_version_t *dnnl = dnnl_version();
+  snprintf(onednn, sizeof onednn, "%d.%d.%d", dnnl->major, dnnl->minor, dnnl->patch);
+  json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:s}", "xreid", XREID_VERSION, "started", when, "system", system.sysname, "release",
+                           system.release, "machine", system.machine, "cpu", cpu, "threads", thread_count(), "cores",
+                           (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "onednn", onednn);
+  char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
+  xr_status status = text ? xr_run_folder_path(run, "environment.json", path) : xr_fail(XR_NO_MEMORY, "out of memory");
+  if (status == XR_OK) status = xr_write_file(path, text, strlen(text));
+  json_decref(json);
+  free(text);
+  return status;
+}
+
+/* What may differ between a run and its continuation: how long it goes, what it says, where files lie. */
+static void level_what_may_differ(xr_config *c, const xr_config *with) {
+  c->train.epochs = with->train.epochs;
+  c->train.max_steps = with->train.max_steps;
+  c->train.log_every = with->train.log_every;
+  c->train.checkpoint_every_epochs = with->train.checkpoint_every_epochs;
+  c->train.keep = with->train.keep;
+  c->data.workers = with->data.workers;
+  c->data.cache_mib = with->data.cache_mib;
+}
+
+static xr_status check_same_run(const char *path, const xr_config *config) {
+  xr_config *known;
+  uint64_t a = 0, b = 0;
+  XR_TRY(xr_config_load(&known, path, NULL, 0));
+  if (known->train.epochs != config->train.epochs && config->schedule.kind == XR_CONFIG_COSINE)
+    xr_warn("train.epochs was %lld and is %lld now: the cosine schedule is another one from here on", (long long)known->train.epochs,
+            (long long)config->train.epochs);
+  level_what_may_differ(known, config);
+  xr_status status = xr_config_hash(known, &a);
+  if (status == XR_OK) status = xr_config_hash(config, &b);
+  xr_config_free(known);
+  if (status == XR_OK && a != b)
+    status = xr_fail(XR_BAD_INPUT, "%s: the run to be resumed has another configuration; resume it with that file, or start a new run in another folder", path);
+  return status;
+}
+
+static xr_status fill(xr_run_folder *run, const xr_config *config, bool resume) {
+  char path[XR_PATH_MAX], *yaml = NULL;
+  XR_TRY(xr_path_join(run->checkpoints, run->folder, "checkpoints"));
+  XR_TRY(xr_path_join(run->best, run->checkpoints, "best.safetensors"));
+  XR_TRY(xr_path_join(run->metrics_path, run->folder, "metrics.jsonl"));
+  XR_TRY(xr_run_folder_path(run, "config.yaml", path));
+  if (xr_is_file(path) && !resume)
+    return xr_fail(XR_BAD_INPUT, "%s holds a run already; add --resume to go on with it, or choose another --out", run->folder);
+  if (xr_is_file(path)) XR_TRY(check_same_run(path, config));
+  XR_TRY(xr_make_folders(run->checkpoints));
+  XR_TRY(xr_config_to_yaml(config, &yaml));
+  xr_status status = xr_write_file(path, yaml, strlen(yaml));
+  free(yaml);
+  if (status == XR_OK) status = write_environment(run);
+  if (status == XR_OK) status = xr_run_folder_path(run, "log.txt", path);
+  if (status != XR_OK) return status;
+  run->log = fopen(path, "a");
+  if (!run->log) return xr_fail(XR_IO, "%s: cannot write", path);
+  xr_log_to(run->log);
+  return XR_OK;
+}
+
+xr_status xr_run_folder_open(xr_run_folder *run, const char *folder, const xr_config *config, bool resume) {
+  memset(run, 0, sizeof *run);
+  XR_TRY(xr_path_join(run->folder, "", folder));
+  xr_status status = fill(run, config, resume);
+  if (status != XR_OK) xr_run_folder_close(run);
+  return status;
+}
+
+xr_status xr_run_folder_rewind(xr_run_folder *run, int64_t last) {
+  XR_TRY(xr_json_lines_keep(run->metrics_path, "step", last));
+  return xr_json_lines_open(&run->metrics, run->metrics_path);
+}
+
+void xr_run_folder_close(xr_run_folder *run) {
+  xr_json_lines_close(run->metrics);
+  xr_log_to(NULL);
+  if (run->log) fclose(run->log);
+  run->metrics = NULL;
+  run->log = NULL;
+}

@@ -1,0 +1,345 @@
+#include "host/train/trainer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/base/file.h"
+#include "host/base/log.h"
+#include "host/base/memory.h"
+#include "host/data/synth.h"
+#include "host/train/checkpoint.h"
+#include "host/train/model.h"
+#include "host/train/run_folder.h"
+#include "host/train/run_report.h"
+#include "host/train/schedule.h"
+
+typedef struct {
+  const xr_config *config;
+  const xr_train_options *options;
+  xr_train_result *result;
+  xr_task task;
+  xr_model model;
+  xr_run_folder run;
+  xr_sampler *sampler;
+  xr_loader *loader;
+  xr_split_id selection;
+  xr_progress_state at;
+  int64_t bad_in_a_row;
+  double last_log_seconds, last_log_wait;
+  int64_t last_log_step;
+} training;
+
+static bool stop_asked(const training *t) { return t->options->stop && *t->options->stop; }
+static bool steps_used_up(const training *t) { return t->config->train.max_steps && t->at.step >= t->config->train.max_steps; }
+
+/* ---- preparation */
+static xr_status open_sampler(training *t) {
+  const xr_config *c = t->config;
+  const xr_split *split = &t->task.dataset->splits[XR_SPLIT_TRAIN];
+  int32_t *labels = malloc((split->caption_count + 1) * sizeof *labels);
+  if (!labels) return xr_fail(XR_NO_MEMORY, "out of memory");
+  for (size_t i = 0; i < split->caption_count; i++) labels[i] = xr_dataset_label(t->task.dataset, split->captions[i].pid);
+  xr_sampler_options o = {.kind = c->sampler.kind == XR_CONFIG_SAMPLER_IDENTITY ? XR_SAMPLER_IDENTITY : XR_SAMPLER_RANDOM,
+                          .batch = (int32_t)c->sampler.batch, .per_identity = (int32_t)c->sampler.instances, .drop_last = true,
+                          .seed = (uint64_t)c->train.seed};
+  xr_status status = xr_sampler_open(&t->sampler, labels, split->caption_count, &o);
+  free(labels);
+  return status;
+}
+
+static xr_status open_loader(training *t) {
+  const xr_config *c = t->config;
+  xr_loader_options o = {.width = (int32_t)c->image.width, .height = (int32_t)c->image.height, .filter = (xr_resize_filter)c->image.resize,
+                         .context = (int32_t)c->text.context, .workers = c->data.workers ? (int)c->data.workers : 1, .slots = 4,
+                         .cache_bytes = (size_t)c->data.cache_mib << 20, .allow_truncated = true, .seed = (uint64_t)c->train.seed,
+                         .augment = {.flip = (float)c->augment.flip, .erase = (float)c->augment.erase, .pad = (int32_t)c->augment.pad,
+                                     .min_area = (float)c->augment.erase_area[0], .max_area = (float)c->augment.erase_area[1],
+                                     .min_aspect = (float)c->augment.erase_aspect[0], .max_aspect = (float)c->augment.erase_aspect[1]}};
+  return xr_loader_open(&t->loader, t->task.dataset, t->sampler, t->task.tokenizer, &o);
+}
+
+static xr_status check_method_options(const xr_config *c) {
+  if (c->text.mask_aug != XR_CONFIG_MASK_OFF) return xr_fail(XR_UNSUPPORTED, "text.mask_aug: this build has no masked-language loss; set it to off");
+  if (!c->sampler.drop_last) return xr_fail(XR_UNSUPPORTED, "sampler.drop_last: a step has one shape, so an incomplete last batch is left out; set it to true");
+  if (*c->model.weights) return xr_fail(XR_UNSUPPORTED, "model.weights: this build cannot start from foreign weights yet; leave it empty");
+  return XR_OK;
+}
+
+static xr_status prepare(training *t) {
+  const xr_config *c = t->config;
+  t->selection = strcmp(c->eval.split, "test") == 0 ? XR_SPLIT_TEST : XR_SPLIT_VAL;
+  t->at.best = -1;
+  XR_TRY(check_method_options(c));
+  XR_TRY(xr_task_open(&t->task, c, 1u << XR_SPLIT_TRAIN | 1u << t->selection | 1u << XR_SPLIT_TEST));
+  XR_TRY(open_sampler(t));
+  XR_TRY(open_loader(t));
+  XR_TRY(xr_model_new(&t->model, &t->task));
+  XR_TRY(xr_run_folder_open(&t->run, t->options->folder, c, t->options->resume));
+  XR_TRY(xr_model_allocate(&t->model, t->options->poison));
+  char newest[XR_PATH_MAX];
+  if (t->options->resume && xr_checkpoint_newest(t->run.checkpoints, newest) == XR_OK) {
+    XR_TRY(xr_checkpoint_load(newest, t->model.parameters, true, &t->at));
+    xr_info("Going on from %s: epoch %lld, step %lld", newest, (long long)t->at.epoch, (long long)t->at.step);
+  } else if (t->options->resume) {
+    xr_info("%s holds no checkpoint: starting from the beginning", t->run.checkpoints);
+  }
+  return xr_run_folder_rewind(&t->run, t->at.step);
+}
+
+static void describe(const training *t) {
+  const xr_dataset *d = t->task.dataset;
+  const xr_split *train = &d->splits[XR_SPLIT_TRAIN];
+  xr_info("%s: %zu training images, %zu captions, %d identities", d->root, train->image_count, train->caption_count, d->identities);
+  xr_info("%s: %lld parameters, %.0f MiB for training and evaluation, %s", t->task.method->name, (long long)xr_parameter_elements(t->model.parameters),
+          (double)xr_model_bytes(&t->model) / 1048576.0, t->config->model.precision == XR_CONFIG_BF16 ? "bf16" : "f32");
+}
+
+/* ---- evaluation */
+static xr_report_result row_of(const char *name, const xr_evaluation *e) {
+  const int64_t n = e->cmc_length;
+  return (xr_report_result){.name = name, .rank1 = e->cmc[0], .rank5 = n > 4 ? e->cmc[4] : -1, .rank10 = n > 9 ? e->cmc[9] : -1, .mAP = e->mAP, .mINP = e->mINP};
+}
+
+static void add_row(training *t, xr_report_result row) {
+  if (t->result->rows < XR_MAX_RESULT_ROWS) t->result->row[t->result->rows++] = row;
+}
+
+static xr_status log_evaluation(training *t, xr_split_id split, const xr_report_result *row) {
+  xr_json_lines *m = t->run.metrics;
+  xr_json_begin(m);
+  xr_json_text(m, "kind", "evaluation");
+  xr_json_integer(m, "step", t->at.step);
+  xr_json_integer(m, "epoch", t->at.epoch);
+  xr_json_text(m, "split", xr_split_name(split));
+  xr_json_number(m, "R1", row->rank1);
+  xr_json_number(m, "R5", row->rank5);
+  xr_json_number(m, "R10", row->rank10);
+  xr_json_number(m, "mAP", row->mAP);
+  xr_json_number(m, "mINP", row->mINP);
+  return xr_json_end(m);
+}
+
+/* Ranks a split with the weights as they are. `keep`: the evaluation is wanted with its ranking, else NULL. */
+static xr_status evaluate(training *t, xr_split_id split, const char *name, xr_report_result *row, xr_evaluation *keep) {
+  xr_split_features features;
+  xr_evaluation result;
+  XR_TRY(xr_encode_split(t->model.encoder, split, t->model.arena, &features));
+  xr_status status = xr_rank_split(&t->task, split, &features, keep ? 10 : 0, &result);
+  xr_split_features_free(&features);
+  XR_TRY(status);
+  *row = row_of(name, &result);
+  if (keep) *keep = result;
+  else xr_evaluation_free(&result);
+  return XR_OK;
+}
+
+static xr_status select_best(training *t) {
+  xr_report_result row;
+  XR_TRY(evaluate(t, t->selection, "", &row, NULL));
+  XR_TRY(log_evaluation(t, t->selection, &row));
+  bool better = row.rank1 > t->at.best;
+  xr_info("epoch %lld  %s  R-1 %.2f  R-5 %.2f  R-10 %.2f  mAP %.2f  mINP %.2f%s", (long long)t->at.epoch, xr_split_name(t->selection), 100 * row.rank1,
+          100 * row.rank5, 100 * row.rank10, 100 * row.mAP, 100 * row.mINP, better ? "  (best so far)" : "");
+  if (!better) return XR_OK;
+  t->at.best = row.rank1;
+  t->at.best_step = t->at.step;
+  return xr_checkpoint_save(t->run.best, t->config, t->model.parameters, NULL);
+}
+
+/* ---- steps */
+static xr_status save_checkpoint(training *t) {
+  char path[XR_PATH_MAX];
+  XR_TRY(xr_checkpoint_path(path, t->run.checkpoints, t->at.step));
+  XR_TRY(xr_checkpoint_save(path, t->config, t->model.parameters, &t->at));
+  return xr_checkpoint_prune(t->run.checkpoints, t->config->train.keep);
+}
+
+static void losses_text(const training *t, char *text, size_t size) {
+  size_t used = 0;
+  for (int i = 0; i < t->model.inputs.losses && used < size; i++)
+    used += (size_t)snprintf(text + used, size - used, "  %s %.4f", t->model.inputs.loss_name[i], (double)xr_model_loss(&t->model, t->model.inputs.loss[i]));
+}
+
+static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
+  const double now = xr_seconds(), waited = xr_loader_waited_seconds(t->loader), elapsed = now - t->last_log_seconds;
+  const int64_t steps = t->at.step - t->last_log_step, left_epochs = t->config->train.epochs - t->at.epoch;
+  const double rate = (double)(steps * t->config->sampler.batch) / elapsed, share = (waited - t->last_log_wait) / elapsed;
+  int64_t left = left_epochs * batches - t->at.batch;
+  if (t->config->train.max_steps && t->config->train.max_steps - t->at.step < left) left = t->config->train.max_steps - t->at.step;
+  const int64_t eta = (int64_t)((double)left * elapsed / (double)steps);
+  char losses[300];
+  losses_text(t, losses, sizeof losses);
+  const float total = xr_model_loss(&t->model, t->model.inputs.total);
+  xr_progress(true, "epoch %lld/%lld  step %lld  loss %.4f%s  lr %.2e  %.0f images/s  data wait %.0f %%  %lld:%02lld left", (long long)t->at.epoch + 1,
+              (long long)t->config->train.epochs, (long long)t->at.step, (double)total, losses, lr, rate, 100 * share, (long long)(eta / 60), (long long)(eta % 60));
+  xr_json_lines *m = t->run.metrics;
+  xr_json_begin(m);
+  xr_json_text(m, "kind", "step");
+  xr_json_integer(m, "step", t->at.step);
+  xr_json_integer(m, "epoch", t->at.epoch);
+  xr_json_number(m, "loss", (double)total);
+  for (int i = 0; i < t->model.inputs.losses; i++) xr_json_number(m, t->model.inputs.loss_name[i], (double)xr_model_loss(&t->model, t->model.inputs.loss[i]));
+  xr_json_number(m, "lr", lr);
+  xr_json_number(m, "gradient_norm", (double)norm);
+  xr_json_number(m, "images_per_second", rate);
+  xr_json_number(m, "data_wait_share", share);
+  t->last_log_seconds = now;
+  t->last_log_wait = waited;
+  t->last_log_step = t->at.step;
+  return xr_json_end(m);
+}
+
+/* A step whose loss or gradient is not finite changes nothing; many in a row end the run. */
+static xr_status leave_step_out(training *t, xr_seed seed) {
+  t->bad_in_a_row++;
+  xr_status found = xr_executor_find_nonfinite(t->model.executor, seed);
+  char what[600];
+  snprintf(what, sizeof what, "%s", found == XR_NOT_FINITE ? xr_message() : "the gradient's sum is not finite");
+  xr_warn("step %lld is left out: %s", (long long)t->at.step + 1, what);
+  if (t->bad_in_a_row < t->config->train.nonfinite_limit) return XR_OK;
+  return xr_fail(XR_NOT_FINITE, "%lld steps in a row were not finite, the last one because of %s; a smaller optimizer.lr or optimizer.clip_norm may help",
+                 (long long)t->bad_in_a_row, what);
+}
+
+static xr_status step(training *t, const xr_batch *batch, int64_t batches) {
+  const double lr = xr_learning_rate(t->config, t->at.epoch, (double)t->at.batch / (double)batches);
+  const xr_seed seed = {.key = xr_random_key((uint64_t)t->config->train.seed, "step"), .counter = (uint64_t)t->at.step};
+  xr_update update = {0};
+  xr_model_feed(&t->model, batch);
+  XR_TRY(xr_executor_step(t->model.executor, seed));
+  const float loss = xr_model_loss(&t->model, t->model.inputs.total);
+  XR_TRY(xr_optimizer_step_once(t->model.optimizer, lr, t->at.updates + 1, &update));
+  if (update.bad_parameter >= 0 || !isfinite(loss)) {
+    XR_TRY(leave_step_out(t, seed));
+  } else {
+    t->bad_in_a_row = 0;
+    t->at.updates++;
+  }
+  t->at.step++;
+  t->at.batch = batch->number + 1;
+  const bool due = t->at.step % t->config->train.log_every == 0 || t->at.step == 1;
+  return due ? log_step(t, lr, update.gradient_norm, batches) : XR_OK;
+}
+
+/* The batches of one epoch from t->at.batch on. */
+static xr_status run_epoch(training *t) {
+  XR_TRY(xr_loader_start_epoch(t->loader, (uint64_t)t->at.epoch, t->at.batch));
+  const int64_t batches = xr_loader_batches(t->loader);
+  const xr_batch *batch;
+  while (!stop_asked(t) && !steps_used_up(t)) {
+    XR_TRY(xr_loader_next(t->loader, &batch));
+    if (!batch) {
+      t->at.epoch++;
+      t->at.batch = 0;
+      return XR_OK;
+    }
+    xr_status status = step(t, batch, batches);
+    xr_loader_release(t->loader, batch);
+    XR_TRY(status);
+  }
+  return XR_OK;
+}
+
+static xr_status run_epochs(training *t) {
+  const xr_config *c = t->config;
+  t->last_log_seconds = xr_seconds();
+  t->last_log_wait = xr_loader_waited_seconds(t->loader);
+  t->last_log_step = t->at.step;
+  while (t->at.epoch < c->train.epochs && !stop_asked(t) && !steps_used_up(t)) {
+    XR_TRY(run_epoch(t));
+    if (stop_asked(t) || t->at.batch) break;
+    const bool last = t->at.epoch == c->train.epochs;
+    if (last || (c->eval.every && t->at.epoch % c->eval.every == 0)) XR_TRY(select_best(t));
+    if (last || t->at.epoch % c->train.checkpoint_every_epochs == 0) XR_TRY(save_checkpoint(t));
+    t->last_log_seconds = xr_seconds(); /* the evaluation is not part of the rate */
+  }
+  if (t->at.batch) XR_TRY(save_checkpoint(t)); /* stopped within an epoch */
+  return XR_OK;
+}
+
+/* ---- the end */
+/* Before the first step: what the initial weights reach. */
+static xr_status evaluate_untrained(training *t) {
+  xr_report_result row;
+  if (!t->config->eval.untrained || t->at.step) return XR_OK;
+  XR_TRY(evaluate(t, XR_SPLIT_TEST, "untrained", &row, NULL));
+  return log_evaluation(t, XR_SPLIT_TEST, &row);
+}
+
+static xr_report_result rank1_row(const char *name, double rank1) {
+  return (xr_report_result){.name = name, .rank1 = rank1, .rank5 = -1, .rank10 = -1, .mAP = -1, .mINP = -1};
+}
+
+/* What the trained weights are to be compared with. */
+static void add_comparisons(training *t) {
+  xr_report_result row;
+  double attributes;
+  add_row(t, rank1_row("chance", xr_chance_rank1(&t->task.dataset->splits[XR_SPLIT_TEST])));
+  if (!t->config->eval.untrained) return;
+  if (xr_run_logged_evaluation(&t->run, 0, "test", &row) == XR_OK) {
+    row.name = "untrained";
+    add_row(t, row);
+  }
+  if (xr_synth_attribute_rank1(t->task.dataset->root, "test", &attributes) == XR_OK) add_row(t, rank1_row("true attributes", attributes));
+}
+
+static double figure(const char *text) {
+  char *end;
+  double percent = strtod(text, &end);
+  return end != text && *end == '\0' ? percent / 100 : -1;
+}
+
+static xr_status finish(training *t) {
+  const xr_config *c = t->config;
+  xr_report_result last, best;
+  xr_evaluation ranking;
+  add_comparisons(t);
+  if (t->at.best < 0) XR_TRY(select_best(t)); /* stopped by train.max_steps before the first evaluation */
+  XR_TRY(evaluate(t, XR_SPLIT_TEST, "last weights", &last, NULL));
+  XR_TRY(log_evaluation(t, XR_SPLIT_TEST, &last));
+  XR_TRY(xr_checkpoint_load(t->run.best, t->model.parameters, true, NULL));
+  XR_TRY(evaluate(t, XR_SPLIT_TEST, t->selection == XR_SPLIT_VAL ? "best on val" : "best on test", &best, &ranking));
+  add_row(t, last);
+  add_row(t, best);
+  if (figure(c->paper.figures.R1) >= 0)
+    add_row(t, (xr_report_result){.name = "paper", .rank1 = figure(c->paper.figures.R1), .rank5 = figure(c->paper.figures.R5), .rank10 = figure(c->paper.figures.R10),
+                                  .mAP = figure(c->paper.figures.mAP), .mINP = figure(c->paper.figures.mINP)});
+  xr_status status = xr_run_report_write(&t->run, &t->task, &ranking, t->result->row, t->result->rows);
+  xr_evaluation_free(&ranking);
+  return status;
+}
+
+static xr_status train(training *t) {
+  XR_TRY(prepare(t));
+  describe(t);
+  XR_TRY(evaluate_untrained(t));
+  XR_TRY(run_epochs(t));
+  t->result->step = t->at.step;
+  t->result->stopped = stop_asked(t);
+  if (!t->result->stopped) return finish(t);
+  xr_info("Stopped at step %lld; the checkpoint is written. Go on with: xreid train CONFIG --out %s --resume", (long long)t->at.step, t->run.folder);
+  return XR_OK;
+}
+
+xr_status xr_train(const xr_config *config, const xr_train_options *options, xr_train_result *result) {
+  training t = {.config = config, .options = options, .result = result};
+  memset(result, 0, sizeof *result);
+  xr_status status = train(&t);
+  xr_loader_free(t.loader);
+  xr_sampler_free(t.sampler);
+  xr_model_free(&t.model);
+  xr_task_close(&t.task);
+  xr_run_folder_close(&t.run);
+  return status;
+}
+
+void xr_print_results(const xr_report_result *rows, int count, FILE *out) {
+  fprintf(out, "%-18s %7s %7s %7s %7s %7s   (percent, test split)\n", "", "R-1", "R-5", "R-10", "mAP", "mINP");
+  for (int i = 0; i < count; i++) {
+    const double values[] = {rows[i].rank1, rows[i].rank5, rows[i].rank10, rows[i].mAP, rows[i].mINP};
+    fprintf(out, "%-18s", rows[i].name);
+    for (int k = 0; k < 5; k++) values[k] >= 0 ? fprintf(out, " %7.2f", 100 * values[k]) : fprintf(out, " %7s", "-");
+    fputc('\n', out);
+  }
+}

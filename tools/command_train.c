@@ -1,0 +1,74 @@
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/base/log.h"
+#include "host/train/model.h"
+#include "host/train/trainer.h"
+#include "tools/commands.h"
+#include "tools/options.h"
+#include "tools/run_options.h"
+
+static const xr_command_text text = {
+    .name = "train",
+    .usage = "CONFIG [key=value ...] [--out DIR] [--resume]",
+    .summary = "Trains a model, evaluates it, and writes a run folder with checkpoints, metrics and a report.",
+    .example = "  xreid train configs/quickstart.yaml --out runs/quickstart\n"
+               "  xreid train configs/irra_cuhk-pedes.yaml data.root=/data/CUHK-PEDES train.epochs=5 --out runs/irra\n"
+               "  xreid train configs/irra_cuhk-pedes.yaml --out runs/irra --resume",
+};
+
+static volatile sig_atomic_t stop_signal;
+
+static void on_signal(int number) {
+  if (stop_signal) { /* asked twice: at once */
+    signal(number, SIG_DFL);
+    raise(number);
+  }
+  stop_signal = number;
+}
+
+static int print_plan(const xr_config *config) {
+  xr_task task;
+  xr_model model;
+  if (xr_task_describe(&task, config) != XR_OK || xr_model_new(&model, &task) != XR_OK) return xr_command_failed();
+  xr_print_plan_summary(&model, stdout);
+  xr_model_free(&model);
+  xr_task_close(&task);
+  return XR_EXIT_DONE;
+}
+
+static int train(const xr_config *config, const xr_train_options *options) {
+  xr_train_result result;
+  struct sigaction action = {.sa_handler = on_signal};
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+  if (xr_train(config, options, &result) != XR_OK) return xr_command_failed();
+  if (!result.stopped) xr_print_results(result.row, result.rows, stdout);
+  return XR_EXIT_DONE;
+}
+
+int xr_command_train(int argc, char **argv) {
+  bool resume = false, dry_run = false, poison = false;
+  const char *out = NULL;
+  xr_run_options run = {0};
+  xr_option options[] = {
+      {.name = "out", .kind = XR_TEXT, .value = &out, .argument = "DIR", .help = "the run folder; default: runs/<name of the configuration>"},
+      {.name = "resume", .kind = XR_FLAG, .value = &resume, .help = "go on from the newest checkpoint in the run folder"},
+      {.name = "dry-run", .kind = XR_FLAG, .value = &dry_run, .help = "print the plan and stop"},
+      {.name = "poison", .kind = XR_FLAG, .value = &poison, .help = "debugging: fill dead memory with NaN"},
+      XR_RUN_OPTIONS(run),
+  };
+  int positional, wrong = xr_parse_options(&text, options, sizeof options / sizeof *options, argc, argv, &positional);
+  if (wrong >= 0) return wrong;
+  xr_config *config;
+  wrong = xr_open_config(&text, &run, positional, argv, &config);
+  if (wrong >= 0) return wrong;
+  char folder[4096];
+  snprintf(folder, sizeof folder, "runs/%s", *config->name ? config->name : "run");
+  int code = dry_run ? print_plan(config)
+                     : train(config, &(xr_train_options){.folder = out ? out : folder, .resume = resume, .poison = poison, .stop = &stop_signal});
+  xr_config_free(config);
+  return code;
+}
