@@ -47,6 +47,7 @@ struct xr_loader {
   slot *slots;
   worker *workers;
   int started_workers;
+  xr_resizer *resizer; /* without workers: the consumer's */
 
   /* Set by start_epoch while no worker is busy, read by busy workers. */
   uint64_t epoch;
@@ -121,24 +122,26 @@ static void note_failure(slot *s, int32_t place, xr_status status) {
   snprintf(s->message, sizeof s->message, "%s", xr_message());
 }
 
+/* Fills one sample; false: there is none to fill now. With the lock held, except while it fills. */
+static bool work_once(xr_loader *l, xr_resizer *resizer) {
+  ticket t;
+  if (!claim(l, &t)) return false;
+  l->busy++;
+  pthread_mutex_unlock(&l->lock);
+  const xr_status status = fill_sample(l, resizer, &t);
+  pthread_mutex_lock(&l->lock);
+  l->busy--;
+  note_failure(t.slot, t.place, status);
+  if (++t.slot->filled == t.slot->batch.count || (!l->busy && !l->running)) pthread_cond_broadcast(&l->done);
+  return true;
+}
+
 static void *work(void *argument) {
   const worker *w = argument;
   xr_loader *l = w->loader;
   pthread_mutex_lock(&l->lock);
-  while (!l->stop) {
-    ticket t;
-    if (!claim(l, &t)) {
-      pthread_cond_wait(&l->work, &l->lock);
-      continue;
-    }
-    l->busy++;
-    pthread_mutex_unlock(&l->lock);
-    const xr_status status = fill_sample(l, w->resizer, &t);
-    pthread_mutex_lock(&l->lock);
-    l->busy--;
-    note_failure(t.slot, t.place, status);
-    if (++t.slot->filled == t.slot->batch.count || (!l->busy && !l->running)) pthread_cond_broadcast(&l->done);
-  }
+  while (!l->stop)
+    if (!work_once(l, w->resizer)) pthread_cond_wait(&l->work, &l->lock);
   pthread_mutex_unlock(&l->lock);
   return NULL;
 }
@@ -168,8 +171,8 @@ static xr_status start_workers(xr_loader *l) {
 
 static xr_status check_options(const xr_loader_options *o, int32_t batch) {
   if (batch < 1) return xr_fail(XR_BAD_INPUT, "a batch of %d samples", batch);
-  if (o->workers < 1 || o->workers > XR_LOADER_MAX_WORKERS)
-    return xr_fail(XR_BAD_INPUT, "1 to %d loader threads are supported, not %d", XR_LOADER_MAX_WORKERS, o->workers);
+  if (o->workers < 0 || o->workers > XR_LOADER_MAX_WORKERS)
+    return xr_fail(XR_BAD_INPUT, "0 to %d loader threads are supported, not %d", XR_LOADER_MAX_WORKERS, o->workers);
   if (o->slots < 2 || o->slots > 1024) return xr_fail(XR_BAD_INPUT, "2 to 1024 batches can be prepared ahead, not %d", o->slots);
   return XR_OK;
 }
@@ -208,6 +211,7 @@ static xr_status make_parts(xr_loader *l, bool with_images) {
   l->workers = XR_NEW_ARRAY(l->arena, worker, o->workers);
   if (!l->slots || !l->workers) return XR_NO_MEMORY;
   for (int i = 0; i < o->slots; i++) XR_TRY(make_slot(l, &l->slots[i]));
+  if (!o->workers && !(l->resizer = xr_resizer_new(XR_RESIZE_AS_PILLOW_13))) return XR_NO_MEMORY;
   return start_workers(l);
 }
 
@@ -274,6 +278,7 @@ void xr_loader_free(xr_loader *loader) {
   pthread_mutex_unlock(&loader->lock);
   for (int i = 0; i < loader->started_workers; i++) pthread_join(loader->workers[i].thread, NULL);
   for (int i = 0; loader->workers && i < loader->options.workers; i++) xr_resizer_free(loader->workers[i].resizer);
+  xr_resizer_free(loader->resizer);
   pthread_cond_destroy(&loader->done);
   pthread_cond_destroy(&loader->work);
   pthread_mutex_destroy(&loader->lock);
@@ -334,10 +339,11 @@ static void pad_batch(const xr_loader *l, slot *s) {
   }
 }
 
-/* Waits until the slot's batch is complete. With the lock held. */
+/* Waits until the slot's batch is complete, or completes it when there are no workers. With the lock held. */
 static void wait_for(xr_loader *l, const slot *s) {
   const double start = xr_seconds();
-  while (!(s->used && s->batch.number == l->next && s->filled == s->batch.count)) pthread_cond_wait(&l->done, &l->lock);
+  while (!(s->used && s->batch.number == l->next && s->filled == s->batch.count))
+    if (l->options.workers || !work_once(l, l->resizer)) pthread_cond_wait(&l->done, &l->lock);
   l->waited_seconds += xr_seconds() - start;
 }
 

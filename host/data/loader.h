@@ -22,7 +22,7 @@ typedef struct {
   xr_resize_filter filter;    /* of the resize */
   int32_t context;            /* tokens of a caption */
   int32_t batch;              /* evaluation; training has the sampler's */
-  int workers;                /* threads, 1 .. XR_LOADER_MAX_WORKERS */
+  int workers;                /* threads, 0 .. XR_LOADER_MAX_WORKERS; 0: xr_loader_next does the work itself */
   int slots;                  /* batches in the ring, >= 2: how far workers run ahead of the consumer */
   size_t cache_bytes;         /* decoded images that are kept in memory; 0: none */
   bool allow_truncated;       /* cut JPEGs: grey rows and one warning a file, instead of an error */

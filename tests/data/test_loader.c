@@ -160,7 +160,7 @@ static void expect_epoch(const fixture *f, xr_loader *l, uint64_t epoch, int64_t
 
 Test(loader, batches_depend_neither_on_workers_nor_slots_nor_cache) {
   fixture f = fixture_new(false);
-  for (int workers = 1; workers <= 3; workers++)
+  for (int workers = 0; workers <= 3; workers++)
     for (int slots = 2; slots <= 5; slots += 3)
       for (size_t cached = 0; cached <= IMAGES; cached += 3) {
         xr_loader *l = open_training(&f, options_for(workers, slots, cached));
@@ -241,7 +241,7 @@ Test(loader, a_file_that_cannot_be_read_fails_its_batch) {
   char name[64];
   snprintf(name, sizeof name, "imgs/%d.img", image);
   scratch_text(&f.folder, name, "no picture at all");
-  for (int workers = 1; workers <= 3; workers += 2) {
+  for (int workers = 0; workers <= 3; workers += 3) {
     xr_loader *l = open_training(&f, options_for(workers, 2, 0));
     const xr_batch *batch;
     start(l, 0, 0);
@@ -353,7 +353,7 @@ Test(loader, stops_at_any_time) {
   fixture f = fixture_new(false);
   for (int batches = -1; batches <= 4; batches++)
     for (int held = 0; held < 2; held++) {
-      xr_loader *l = open_training(&f, options_for(3, 3, 4));
+      xr_loader *l = open_training(&f, options_for(held ? 3 : 2, 3, 4));
       if (batches >= 0) start(l, 1, 0);
       for (int i = 0; i < batches; i++) {
         const xr_batch *batch = next(l);
@@ -377,7 +377,7 @@ Test(loader, options_that_cannot_work) {
     float flip;
     const char *message;
   } cases[] = {{0, 1, 2, 3, 0, "images cannot be resized to 24 x 0"},
-               {WIDTH, 0, 2, 3, 0, "1 to 256 loader threads"},
+               {WIDTH, -1, 2, 3, 0, "0 to 256 loader threads"},
                {WIDTH, 1, 1, 3, 0, "2 to 1024 batches"},
                {WIDTH, 1, 2, 0, 0, "a batch of 0 samples"},
                {WIDTH, 1, 2, 3, 2, "flip is a probability"}};
