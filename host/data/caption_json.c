@@ -139,7 +139,7 @@ xr_status xr_read_split_records(xr_dataset_builder *builder, const char *file, c
 static xr_status add_annotation(const reader *r, json_t *annotation, xr_split_id split, json_t *known) {
   XR_TRY(expect_object(r, annotation));
   const char *path, *text;
-  int32_t image_id;
+  int32_t image_id = 0;
   xr_image_record image = {.camera = -1, .modality = XR_MODALITY_VISIBLE};
   XR_TRY(id_member(r, annotation, "id", &image.pid));
   XR_TRY(id_member(r, annotation, "image_id", &image_id));

@@ -8,7 +8,7 @@
 #include "host/data/dataset_build.h"
 
 static const xr_dataset_adapter *const adapters[] = {&xr_cuhk_pedes};
-enum { ADAPTERS = sizeof adapters / sizeof *adapters };
+enum { ADAPTERS = sizeof adapters / sizeof(const xr_dataset_adapter *) };
 
 static const xr_dataset_adapter *find_adapter(const char *name) {
   for (size_t i = 0; i < ADAPTERS; i++)

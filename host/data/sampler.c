@@ -180,10 +180,9 @@ static size_t draw_batches(const xr_sampler *s, xr_random *random, const int32_t
 static xr_status identity_epoch(const xr_sampler *s, xr_random *random, int32_t **order, size_t *count) {
   const size_t room = s->count + s->identity_count * (size_t)s->options.per_identity;
   int32_t *pool = malloc(room * sizeof *pool), *list = malloc(room * sizeof *list);
-  int32_t *available = malloc(s->identity_count * sizeof *available);
-  group_range *groups = malloc(s->identity_count * sizeof *groups);
-  xr_status status = pool && list && available && groups ? XR_OK : xr_fail(XR_NO_MEMORY, "out of memory: an epoch of %zu samples", room);
-  if (status == XR_OK) {
+  int32_t *available = calloc(s->identity_count, sizeof *available);
+  group_range *groups = calloc(s->identity_count, sizeof *groups);
+  if (pool && list && available && groups) {
     make_groups(s, random, pool, groups);
     *count = draw_batches(s, random, pool, groups, available, list);
     *order = list;
@@ -193,7 +192,7 @@ static xr_status identity_epoch(const xr_sampler *s, xr_random *random, int32_t 
   free(pool);
   free(available);
   free(groups);
-  return status;
+  return *order ? XR_OK : xr_fail(XR_NO_MEMORY, "out of memory: an epoch of %zu samples", room);
 }
 
 xr_status xr_sampler_epoch(const xr_sampler *sampler, uint64_t epoch, int32_t **order, size_t *count) {

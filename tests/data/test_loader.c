@@ -257,6 +257,31 @@ Test(loader, a_file_that_cannot_be_read_fails_its_batch) {
   fixture_free(&f);
 }
 
+Test(loader, of_several_failures_the_first_sample_is_reported) {
+  fixture f = fixture_new(false);
+  const xr_split *train = &f.dataset->splits[XR_SPLIT_TRAIN];
+  int32_t *order;
+  size_t samples;
+  char name[64];
+  cr_assert_eq(xr_sampler_epoch(f.sampler, 0, &order, &samples), XR_OK);
+  for (int i = 0; i < IMAGES; i++) {
+    snprintf(name, sizeof name, "imgs/%d.img", i);
+    scratch_text(&f.folder, name, "no picture at all");
+  }
+  for (int workers = 0; workers <= 3; workers++) {
+    xr_loader *l = open_training(&f, options_for(workers, 2, 0));
+    for (int64_t first = 0; first < 4; first++) {
+      const xr_batch *batch;
+      start(l, 0, first);
+      cr_assert_neq(xr_loader_next(l, &batch), XR_OK);
+      expect_message(train->images[train->captions[order[first * BATCH]].image].path);
+    }
+    xr_loader_free(l);
+  }
+  free(order);
+  fixture_free(&f);
+}
+
 static void cut_file(const char *path) {
   char *bytes;
   size_t size;
