@@ -90,7 +90,7 @@ static xr_loader_options loader_options(const xr_config *c) {
                              .filter = (xr_resize_filter)c->image.resize,
                              .context = (int32_t)c->text.context,
                              .batch = (int32_t)c->eval.batch,
-                             .workers = c->data.workers ? (int)c->data.workers : 1,
+                             .workers = (int)c->data.workers,
                              .slots = 3,
                              .allow_truncated = true};
 }

@@ -24,7 +24,7 @@ static xr_status open_loader(xr_training_data *data, const xr_task *task) {
                          .height = (int32_t)c->image.height,
                          .filter = (xr_resize_filter)c->image.resize,
                          .context = (int32_t)c->text.context,
-                         .workers = c->data.workers ? (int)c->data.workers : 1,
+                         .workers = (int)c->data.workers,
                          .slots = 4,
                          .cache_bytes = (size_t)c->data.cache_mib << 20,
                          .allow_truncated = true,

@@ -35,7 +35,7 @@ refused host/io/a.h '"kernels/common/rows.h"' 'host/io may not include "kernels/
 refused kernels/norm/a.cu '"host/io/config.h"' 'kernels may not include "host/io/config.h": it knows nothing of host/io'
 refused kernels/norm/a.cuh '"host/graph/graph.h"' 'kernels may not include "host/graph/graph.h": host/graph stands above it'
 refused host/data/a.c '"host/dist/dist.h"' 'host/data may not include "host/dist/dist.h": host/dist stands beside it'
-refused host/train/a.c '"host/eval/rank.h"' 'host/train may not include "host/eval/rank.h": host/eval stands beside it'
+refused host/eval/a.c '"host/train/trainer.h"' 'host/eval may not include "host/train/trainer.h": host/train stands above it'
 refused models/a.c '<tools/options.h>' 'models may not include "tools/options.h": tools stands above it'
 refused host/base/a.c '"status.h"' '"status.h" is not written from the repository root, or its folder is no floor'
 refused host/base/a.c '"../io/config.h"' '"../io/config.h" is not written from the repository root, or its folder is no floor'

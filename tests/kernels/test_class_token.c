@@ -12,7 +12,7 @@ static void run_case(const char *name, xr_dtype dtype) {
   static const char *const names[3] = {"dx", "dclass_token", "dposition"};
   xr_class_token a = {.batch = batch, .tokens = tokens, .width = width, .dtype = dtype};
   a.x = xr_hold(&held, xr_golden_load(&g, "x", dtype));
-  a.class_token = xr_hold(&held, xr_golden_load(&g, "class_token", dtype));
+  a.class_token = xr_hold(&held, xr_golden_load(&g, "class_token", XR_F32));
   a.position = xr_hold(&held, xr_golden_load(&g, "position", dtype));
   a.dy = xr_hold(&held, xr_golden_load(&g, "dy", dtype));
   a.y = xr_hold(&held, xr_poisoned(dtype, batch * (tokens + 1) * width));
