@@ -41,7 +41,8 @@ static inline float xr_exp(float x) {
   const float r = bounded - whole * 0.693145752f - whole * 1.42860677e-6f; /* ln 2 in two parts, the first with 15 bits */
   const float tail = 0.49999994f + r * (0.16666520f + r * (0.041668404f + r * (0.0083688991f + r * 0.0013814223f)));
   const float power = 1.0f + (r + r * r * tail);
-  const int32_t half = n >> 1, low = (half + 127) << 23, high = (n - half + 127) << 23;
+  const int32_t half = n >> 1;
+  const uint32_t low = (uint32_t)(half + 127) << 23, high = (uint32_t)(n - half + 127) << 23; /* unsigned: a NaN's n is anything */
   float scale_low, scale_high;
   memcpy(&scale_low, &low, sizeof scale_low);
   memcpy(&scale_high, &high, sizeof scale_high);

@@ -9,7 +9,8 @@
  * Element d of head h of token n of sample b lies at q[b * batch_stride + n * row_stride + h * head_dim + d], so one packed [B, N, 3 D]
  * tensor, packed [B, N, 2 D] keys and values, and separate tensors are all the same to it.
  *
- * A query without a single key (key_length 0) gives out 0, lse -infinity and gradients 0. Masked keys and values are not read.
+ * A query without a single key (key_length 0) gives out 0, lse -infinity and gradients 0. Keys and values from key_length on are not
+ * read.
  * batch >= 0, heads >= 1, 1 <= head_dim <= 128, query_count >= 0, 1 <= key_count <= 1024; sums and softmax in f32 under every dtype. */
 #pragma once
 

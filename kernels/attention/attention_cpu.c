@@ -3,52 +3,48 @@
 #include <math.h>
 
 #include "kernels/activation/activation.h"
+#include "kernels/attention/head_product.h"
 #include "kernels/common/rows.h"
 #include "kernels/common/threads.h"
-#include "kernels/linear/gemm.h"
 
-enum { MAX_QUERIES = 256 }; /* queries at a time: two blocks of scores stay in the second-level cache */
+enum {
+  QUERY_BLOCK = 96,       /* queries at a time: their scores stay in the second-level cache */
+  CAUSAL_QUERY_BLOCK = 24 /* smaller, since a block leaves out the keys beyond its last query */
+};
 
-/* One head of one tensor as f32: f32 in place, bf16 in scratch. */
+/* What one thread works in: one head as f32, rows padded to XR_HEAD_PAD. */
 typedef struct {
-  float *at;
-  int64_t row; /* elements from one token to the next */
-} view;
-
-/* What one thread works in: f32 blocks of the workspace. */
-typedef struct {
-  float *scores, *dscores;        /* [query block, score_row] */
-  float *q, *k, *v, *out;         /* bf16: one head, widened; out stands for dout in backward */
-  float *dq, *dk, *dv;            /* bf16: gradients of one head */
-  int64_t score_row, query_block; /* elements from one row of scores to the next; queries at a time */
+  int64_t dim_row, key_row;     /* elements from one row of head_dim, of key_count elements to the next */
+  int64_t query_block;          /* queries at a time */
+  float *scores, *dscores;      /* [query_block, key_row] */
+  float *q, *out, *dq;          /* [query_count, dim_row]: q times scale; out is dout in backward */
+  float *k, *v, *dk, *dv;       /* [key_count, dim_row] */
+  float *k_columns, *v_columns; /* [head_dim, key_row]: transposed */
 } slot;
 
 static int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
 
 /* Lays the slot out from `base` on (NULL: only measures it); returns its floats. */
 static int64_t lay_out(const xr_attention *a, float *base, slot *s) {
-  const int64_t blocks = (a->query_count + MAX_QUERIES - 1) / MAX_QUERIES;
+  const int64_t most = a->causal ? CAUSAL_QUERY_BLOCK : QUERY_BLOCK, blocks = (a->query_count + most - 1) / most;
   s->query_block = blocks ? (a->query_count + blocks - 1) / blocks : 1;
-  s->score_row = round_up(a->key_count, 16);
-  const int64_t scores = s->query_block * s->score_row;
-  const int64_t queries = a->dtype == XR_BF16 ? round_up(a->query_count * a->head_dim, 16) : 0;
-  const int64_t keys = a->dtype == XR_BF16 ? round_up(a->key_count * a->head_dim, 16) : 0;
-  float **const blocks_of[] = {&s->scores, &s->dscores, &s->q, &s->out, &s->dq, &s->k, &s->v, &s->dk, &s->dv};
-  const int64_t sizes[] = {scores, scores, queries, queries, queries, keys, keys, keys, keys};
+  s->dim_row = round_up(a->head_dim, XR_HEAD_PAD);
+  s->key_row = round_up(a->key_count, XR_HEAD_PAD);
+  const int64_t scores = s->query_block * s->key_row, queries = a->query_count * s->dim_row, keys = a->key_count * s->dim_row,
+                columns = a->head_dim * s->key_row;
+  float **const parts[] = {&s->scores, &s->dscores, &s->q, &s->out, &s->dq, &s->k, &s->v, &s->dk, &s->dv, &s->k_columns, &s->v_columns};
+  const int64_t sizes[] = {scores, scores, queries, queries, queries, keys, keys, keys, keys, columns, columns};
   int64_t used = 0;
-  for (int i = 0; i < 9; i++) {
-    *blocks_of[i] = base ? base + used : NULL;
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    *parts[i] = base ? base + used : NULL;
     used += sizes[i];
   }
   return used;
 }
 
-/* Pieces of work: a head of a sample; with shared queries backward takes a head of all samples, to add their gradients in order. */
-static int64_t units_of(const xr_attention *a, bool shared) { return shared ? a->heads : a->batch * a->heads; }
-
 size_t xr_attention_workspace(const xr_attention *a) {
   slot s;
-  const int64_t units = units_of(a, false), slots = units < xr_thread_slots() ? units : xr_thread_slots();
+  const int64_t units = a->batch * a->heads, slots = units < xr_thread_slots() ? units : xr_thread_slots();
   return (size_t)(slots * lay_out(a, NULL, &s)) * sizeof(float);
 }
 
@@ -59,51 +55,115 @@ static slot slot_of_thread(const xr_attention *a) {
   return s;
 }
 
-static int64_t head_start(const xr_attention *a, xr_attention_stride stride, int64_t b, int64_t h) {
-  return b * stride.batch + h * a->head_dim;
+/* Which head of which sample, and how many keys there are for it. */
+typedef struct {
+  int64_t b, h, keys;
+} head;
+
+static head head_of(const xr_attention *a, int64_t b, int64_t h) { return (head){b, h, a->key_length ? a->key_length[b] : a->key_count}; }
+
+static int64_t element_of(const xr_attention *a, xr_attention_stride stride, head t, int64_t row) {
+  return t.b * stride.batch + row * stride.row + t.h * a->head_dim;
 }
 
-static const xr_bf16 *bf16_at(const void *base, int64_t element) { return (const xr_bf16 *)base + element; }
-
-/* Head h of sample b for reading: its first `rows` tokens. */
-static view read_head(const xr_attention *a, const void *base, xr_attention_stride stride, int64_t b, int64_t h, int64_t rows,
-                      float *scratch) {
-  const int64_t start = head_start(a, stride, b, h);
-  if (a->dtype == XR_F32) return (view){(float *)(uintptr_t)base + start, stride.row}; /* only read */
-  for (int64_t i = 0; i < rows; i++) xr_widen(scratch + i * a->head_dim, bf16_at(base, start + i * stride.row), a->head_dim);
-  return (view){scratch, a->head_dim};
+/* to[rows, dim_row] = scale times a head of a tensor, zeros in the padding. */
+static void load(const xr_attention *a, const void *base, xr_attention_stride stride, head t, int64_t rows, float scale, float *to,
+                 int64_t dim_row) {
+  for (int64_t i = 0; i < rows; i++, to += dim_row) {
+    const int64_t start = element_of(a, stride, t, i);
+    if (a->dtype == XR_F32)
+      memcpy(to, (const float *)base + start, (size_t)a->head_dim * sizeof *to);
+    else
+      xr_widen(to, (const xr_bf16 *)base + start, a->head_dim);
+#pragma omp simd
+    for (int64_t d = 0; d < a->head_dim; d++) to[d] *= scale;
+    for (int64_t d = a->head_dim; d < dim_row; d++) to[d] = 0;
+  }
 }
 
-static void zero_rows(const xr_attention *a, view t, int64_t from, int64_t rows) {
-  for (int64_t i = from; i < rows; i++) memset(t.at + i * t.row, 0, (size_t)a->head_dim * sizeof *t.at);
+/* to[head_dim, key_row] = from[rows, dim_row] transposed, zeros in the padding. */
+static void transpose(const xr_attention *a, const slot *s, const float *from, int64_t rows, float *to) {
+  for (int64_t i = 0; i < rows; i++) {
+    for (int64_t d = 0; d < a->head_dim; d++) to[d * s->key_row + i] = from[i * s->dim_row + d];
+  }
+  const int64_t padded = round_up(rows, XR_HEAD_PAD);
+  for (int64_t d = 0; d < a->head_dim; d++) {
+    for (int64_t i = rows; i < padded; i++) to[d * s->key_row + i] = 0;
+  }
 }
 
-/* Head h of sample b's gradient, to be added to: holds what was there when accumulating, else zeros. */
-static view open_gradient(const xr_attention *a, void *base, xr_attention_stride stride, int64_t b, int64_t h, int64_t rows,
-                          bool accumulate, float *scratch) {
-  if (accumulate) return read_head(a, base, stride, b, h, rows, scratch);
-  view t = {scratch, a->head_dim};
-  if (a->dtype == XR_F32) t = (view){(float *)base + head_start(a, stride, b, h), stride.row};
-  zero_rows(a, t, 0, rows);
-  return t;
+/* A head of a tensor = scale times from[rows, dim_row], or that added to it. */
+static void store(const xr_attention *a, void *base, xr_attention_stride stride, head t, int64_t rows, float scale, const float *from,
+                  int64_t dim_row, bool add) {
+  for (int64_t i = 0; i < rows; i++, from += dim_row) {
+    float row[XR_ATTENTION_MAX_HEAD_DIM];
+    const int64_t start = element_of(a, stride, t, i);
+    float *f32 = (float *)base + start;
+    xr_bf16 *bf16 = (xr_bf16 *)base + start;
+    const bool is_f32 = a->dtype == XR_F32;
+    for (int64_t d = 0; d < a->head_dim; d++) row[d] = from[d] * scale;
+    for (int64_t d = 0; d < a->head_dim && add; d++) row[d] += is_f32 ? f32[d] : xr_bf16_to_f32(bf16[d]);
+    if (is_f32)
+      memcpy(f32, row, (size_t)a->head_dim * sizeof *row);
+    else
+      xr_narrow(bf16, row, a->head_dim);
+  }
 }
 
-/* Stores a head that was computed at `t`. */
-static void store_head(const xr_attention *a, void *base, xr_attention_stride stride, int64_t b, int64_t h, int64_t rows, view t) {
-  if (a->dtype == XR_F32) return;
-  xr_bf16 *to = (xr_bf16 *)base + head_start(a, stride, b, h);
-  for (int64_t i = 0; i < rows; i++) xr_narrow(to + i * stride.row, t.at + i * t.row, a->head_dim);
-}
+static void zero(float *to, int64_t count) { memset(to, 0, (size_t)count * sizeof *to); }
 
-static int64_t keys_of(const xr_attention *a, int64_t b) { return a->key_length ? a->key_length[b] : a->key_count; }
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static int64_t keys_of_query(const xr_attention *a, int64_t keys, int64_t query) {
-  return a->causal && query + 1 < keys ? query + 1 : keys;
-}
+/* Keys that query `query` sees. */
+static int64_t keys_of_query(const xr_attention *a, head t, int64_t query) { return a->causal ? smaller(query + 1, t.keys) : t.keys; }
 
 static float scale_of(const xr_attention *a) { return a->scale != 0 ? a->scale : 1.0f / sqrtf((float)a->head_dim); }
 
-/* s[i] = exp(s[i] - max) for i < n, 0 up to `end`; returns the sum and the maximum. */
+/* to[count, keys] = from's rows first .. times the columns of keys or values. */
+static void score(const xr_attention *a, const slot *s, const float *from, const float *columns, int64_t first, int64_t count, int64_t keys,
+                  float *to) {
+  const xr_head_product p = {.k = a->head_dim,
+                             .a = from + first * s->dim_row,
+                             .a_row = s->dim_row,
+                             .a_col = 1,
+                             .b = columns,
+                             .b_row = s->key_row,
+                             .c = to,
+                             .c_row = s->key_row};
+  xr_head_multiply(&p, count, keys);
+}
+
+/* to's rows first .. = weights[count, keys] times rows of keys or values (added when `add`). */
+static void mix(const xr_attention *a, const slot *s, const float *weights, const float *rows, int64_t first, int64_t count, int64_t keys,
+                float *to, bool add) {
+  const xr_head_product p = {.k = keys,
+                             .a = weights,
+                             .a_row = s->key_row,
+                             .a_col = 1,
+                             .b = rows,
+                             .b_row = s->dim_row,
+                             .c = to + first * s->dim_row,
+                             .c_row = s->dim_row,
+                             .add = add};
+  xr_head_multiply(&p, count, a->head_dim);
+}
+
+/* to[keys] += weights[count, keys] transposed, times rows first .. of from. */
+static void mix_back(const xr_attention *a, const slot *s, const float *weights, const float *from, int64_t first, int64_t count,
+                     int64_t keys, float *to) {
+  const xr_head_product p = {.k = count,
+                             .a = weights,
+                             .a_row = 1,
+                             .a_col = s->key_row,
+                             .b = from + first * s->dim_row,
+                             .b_row = s->dim_row,
+                             .c = to,
+                             .c_row = s->dim_row,
+                             .add = true};
+  xr_head_multiply(&p, keys, a->head_dim);
+}
+
+/* s[i] = exp(s[i] - max) for i < n, 0 from there up to `end`; returns the sum. */
 static float exponentials(float *s, int64_t n, int64_t end, float *maximum) {
   float highest = s[0], sum = 0;
 #pragma omp simd reduction(max : highest)
@@ -118,105 +178,108 @@ static float exponentials(float *s, int64_t n, int64_t end, float *maximum) {
   return sum;
 }
 
-/* out = P V for queries first .. first + count - 1, all of which see at least one of `keys` keys. */
-static bool forward_block(const xr_attention *a, const slot *s, view q, view k, view v, view out, float *lse, int64_t keys, int64_t first,
-                          int64_t count) {
-  float inverse[MAX_QUERIES];
-  if (!xr_sgemm_serial(false, true, count, keys, a->head_dim, scale_of(a), q.at + first * q.row, q.row, k.at, k.row, 0, s->scores,
-                       s->score_row))
-    return false;
+/* Rows first .. of out and lse; `keys` is what the last of these queries sees, at least 1. */
+static void forward_block(const xr_attention *a, const slot *s, head t, int64_t first, int64_t count, int64_t keys, float *lse) {
+  float inverse[QUERY_BLOCK];
+  score(a, s, s->q, s->k_columns, first, count, keys, s->scores);
   for (int64_t i = 0; i < count; i++) {
     float maximum;
-    const float sum = exponentials(s->scores + i * s->score_row, keys_of_query(a, keys, first + i), keys, &maximum);
+    const float sum = exponentials(s->scores + i * s->key_row, keys_of_query(a, t, first + i), keys, &maximum);
     inverse[i] = 1.0f / sum;
     if (lse) lse[first + i] = maximum + logf(sum);
   }
-  if (!xr_sgemm_serial(false, false, count, a->head_dim, keys, 1, s->scores, s->score_row, v.at, v.row, 0, out.at + first * out.row,
-                       out.row))
-    return false;
+  mix(a, s, s->scores, s->v, first, count, keys, s->out, false);
   for (int64_t i = 0; i < count; i++) {
-    float *row = out.at + (first + i) * out.row;
+    float *row = s->out + (first + i) * s->dim_row;
 #pragma omp simd
     for (int64_t d = 0; d < a->head_dim; d++) row[d] *= inverse[i];
   }
-  return true;
 }
 
-static bool forward_head(const xr_attention *a, const slot *s, int64_t b, int64_t h) {
-  const int64_t keys = keys_of(a, b), n = a->query_count;
-  float *lse = a->lse ? a->lse + (b * a->heads + h) * n : NULL;
-  const view q = read_head(a, a->q, a->q_stride, b, h, n, s->q), k = read_head(a, a->k, a->k_stride, b, h, keys, s->k),
-             v = read_head(a, a->v, a->v_stride, b, h, keys, s->v);
-  const view out = a->dtype == XR_F32 ? (view){(float *)a->out + head_start(a, a->out_stride, b, h), a->out_stride.row}
-                                      : (view){s->out, a->head_dim};
-  bool ok = true;
-  if (keys == 0) {
-    zero_rows(a, out, 0, n);
+static void forward_head(const xr_attention *a, const slot *s, head t) {
+  const int64_t n = a->query_count;
+  float *lse = a->lse ? a->lse + (t.b * a->heads + t.h) * n : NULL;
+  load(a, a->k, a->k_stride, t, t.keys, 1, s->k, s->dim_row);
+  transpose(a, s, s->k, t.keys, s->k_columns);
+  load(a, a->v, a->v_stride, t, t.keys, 1, s->v, s->dim_row);
+  load(a, a->q, a->q_stride, t, n, scale_of(a), s->q, s->dim_row);
+  if (t.keys == 0) {
+    zero(s->out, n * s->dim_row);
     for (int64_t i = 0; lse && i < n; i++) lse[i] = -INFINITY;
   }
-  for (int64_t first = 0; first < n && keys > 0 && ok; first += s->query_block)
-    ok = forward_block(a, s, q, k, v, out, lse, keys, first, n - first < s->query_block ? n - first : s->query_block);
-  store_head(a, a->out, a->out_stride, b, h, n, out);
-  return ok;
+  for (int64_t first = 0; first < n && t.keys > 0; first += s->query_block) {
+    const int64_t count = smaller(s->query_block, n - first);
+    forward_block(a, s, t, first, count, keys_of_query(a, t, first + count - 1), lse);
+  }
+  store(a, a->out, a->out_stride, t, n, 1, s->out, s->dim_row, false);
 }
 
-/* From scores and dP of a row to P and dS, zeros beyond the n keys that it sees. */
+/* From scores and dP of a row to P and dS, zeros beyond the n keys that it sees. The sum is 1 but for the rounding of lse, an error that
+ * the whole row would share and that dP - delta would not cancel. */
 static void softmax_backward(float *p, float *ds, float lse, int64_t n, int64_t end) {
-  float delta = 0;
-#pragma omp simd reduction(+ : delta)
+  float sum = 0, delta = 0;
+#pragma omp simd reduction(+ : sum, delta)
   for (int64_t i = 0; i < n; i++) {
     p[i] = xr_exp(p[i] - lse);
+    sum += p[i];
     delta += p[i] * ds[i];
   }
+  const float inverse = 1.0f / sum;
+  delta *= inverse;
 #pragma omp simd
-  for (int64_t i = 0; i < n; i++) ds[i] = p[i] * (ds[i] - delta);
+  for (int64_t i = 0; i < n; i++) {
+    p[i] *= inverse;
+    ds[i] = p[i] * (ds[i] - delta);
+  }
   for (int64_t i = n; i < end; i++) p[i] = ds[i] = 0;
 }
 
-typedef struct {
-  view q, k, v, dout, dq, dk, dv;
-  const float *lse;
-} head;
-
-static bool backward_block(const xr_attention *a, const slot *s, const head *t, int64_t keys, int64_t first, int64_t count) {
-  const int64_t dim = a->head_dim, ld = s->score_row;
-  const float scale = scale_of(a), *q = t->q.at + first * t->q.row, *dout = t->dout.at + first * t->dout.row;
-  bool ok = xr_sgemm_serial(false, true, count, keys, dim, scale, q, t->q.row, t->k.at, t->k.row, 0, s->scores, ld);
-  ok = ok && xr_sgemm_serial(false, true, count, keys, dim, 1, dout, t->dout.row, t->v.at, t->v.row, 0, s->dscores, ld);
-  for (int64_t i = 0; i < count && ok; i++)
-    softmax_backward(s->scores + i * ld, s->dscores + i * ld, t->lse[first + i], keys_of_query(a, keys, first + i), keys);
-  ok = ok && xr_sgemm_serial(true, false, keys, dim, count, 1, s->scores, ld, dout, t->dout.row, 1, t->dv.at, t->dv.row);
-  ok = ok && xr_sgemm_serial(true, false, keys, dim, count, scale, s->dscores, ld, q, t->q.row, 1, t->dk.at, t->dk.row);
-  return ok && xr_sgemm_serial(false, false, count, dim, keys, scale, s->dscores, ld, t->k.at, t->k.row, 1, t->dq.at + first * t->dq.row,
-                               t->dq.row);
+static void backward_block(const xr_attention *a, const slot *s, head t, int64_t first, int64_t count, int64_t keys) {
+  const float *lse = a->lse + (t.b * a->heads + t.h) * a->query_count + first;
+  score(a, s, s->q, s->k_columns, first, count, keys, s->scores);
+  score(a, s, s->out, s->v_columns, first, count, keys, s->dscores);
+  for (int64_t i = 0; i < count; i++)
+    softmax_backward(s->scores + i * s->key_row, s->dscores + i * s->key_row, lse[i], keys_of_query(a, t, first + i), keys);
+  mix_back(a, s, s->scores, s->out, first, count, keys, s->dv);
+  mix_back(a, s, s->dscores, s->q, first, count, keys, s->dk); /* q holds scale already, dq gets it when it is stored */
+  mix(a, s, s->dscores, s->k, first, count, keys, s->dq, true);
 }
 
-/* Adds to dq (opened and stored by the caller); assigns or adds to dk and dv. */
-static bool backward_head(const xr_attention *a, const slot *s, int64_t b, int64_t h, view dq) {
-  const int64_t keys = keys_of(a, b), n = a->query_count;
-  const head t = {.q = read_head(a, a->q, a->q_stride, b, h, n, s->q),
-                  .k = read_head(a, a->k, a->k_stride, b, h, keys, s->k),
-                  .v = read_head(a, a->v, a->v_stride, b, h, keys, s->v),
-                  .dout = read_head(a, a->dout, a->out_stride, b, h, n, s->out),
-                  .dq = dq,
-                  .dk = open_gradient(a, a->dk, a->k_stride, b, h, a->key_count, a->accumulate_dk, s->dk),
-                  .dv = open_gradient(a, a->dv, a->v_stride, b, h, a->key_count, a->accumulate_dv, s->dv),
-                  .lse = a->lse + (b * a->heads + h) * n};
-  bool ok = true;
-  for (int64_t first = 0; first < n && keys > 0 && ok; first += s->query_block)
-    ok = backward_block(a, s, &t, keys, first, n - first < s->query_block ? n - first : s->query_block);
-  store_head(a, a->dk, a->k_stride, b, h, a->key_count, t.dk);
-  store_head(a, a->dv, a->v_stride, b, h, a->key_count, t.dv);
-  return ok;
+/* Stores dk and dv; adds to the slot's dq. */
+static void backward_head(const xr_attention *a, const slot *s, head t) {
+  const int64_t n = a->query_count;
+  load(a, a->v, a->v_stride, t, t.keys, 1, s->v, s->dim_row);
+  transpose(a, s, s->v, t.keys, s->v_columns);
+  load(a, a->k, a->k_stride, t, t.keys, 1, s->k, s->dim_row);
+  transpose(a, s, s->k, t.keys, s->k_columns);
+  load(a, a->q, a->q_stride, t, n, scale_of(a), s->q, s->dim_row);
+  load(a, a->dout, a->out_stride, t, n, 1, s->out, s->dim_row);
+  zero(s->dk, a->key_count * s->dim_row);
+  zero(s->dv, a->key_count * s->dim_row);
+  for (int64_t first = 0; first < n && t.keys > 0; first += s->query_block) {
+    const int64_t count = smaller(s->query_block, n - first);
+    backward_block(a, s, t, first, count, keys_of_query(a, t, first + count - 1));
+  }
+  store(a, a->dk, a->k_stride, t, a->key_count, 1, s->dk, s->dim_row, a->accumulate_dk);
+  store(a, a->dv, a->v_stride, t, a->key_count, 1, s->dv, s->dim_row, a->accumulate_dv);
 }
 
 /* Head h of samples from .. to - 1, which share dq. */
-static bool backward_samples(const xr_attention *a, const slot *s, int64_t from, int64_t to, int64_t h) {
-  const view dq = open_gradient(a, a->dq, a->q_stride, from, h, a->query_count, a->accumulate_dq, s->dq);
-  bool ok = true;
-  for (int64_t b = from; b < to && ok; b++) ok = backward_head(a, s, b, h, dq);
-  store_head(a, a->dq, a->q_stride, from, h, a->query_count, dq);
-  return ok;
+static void backward_samples(const xr_attention *a, const slot *s, int64_t from, int64_t to, int64_t h) {
+  zero(s->dq, a->query_count * s->dim_row);
+  for (int64_t b = from; b < to; b++) backward_head(a, s, head_of(a, b, h));
+  store(a, a->dq, a->q_stride, head_of(a, from, h), a->query_count, scale_of(a), s->dq, s->dim_row, a->accumulate_dq);
+}
+
+static xr_status check_strides(const xr_attention *a) {
+  const int64_t width = a->heads * a->head_dim;
+  if (a->q_stride.row < width || a->k_stride.row < width || a->v_stride.row < width || a->out_stride.row < width)
+    return xr_fail(XR_BAD_SHAPE, "attention: row strides %lld, %lld, %lld, %lld of q, k, v, out are shorter than %lld heads of %lld",
+                   (long long)a->q_stride.row, (long long)a->k_stride.row, (long long)a->v_stride.row, (long long)a->out_stride.row,
+                   (long long)a->heads, (long long)a->head_dim);
+  if (a->batch > 1 && a->out_stride.batch == 0)
+    return xr_fail(XR_BAD_SHAPE, "attention: out cannot be shared by the batch (batch stride 0)");
+  return XR_OK;
 }
 
 static xr_status check(const xr_attention *a) {
@@ -227,48 +290,40 @@ static xr_status check(const xr_attention *a) {
     return xr_fail(XR_BAD_SHAPE, "attention: head_dim %lld with %lld keys; 1 to %d and 1 to %d are supported", (long long)a->head_dim,
                    (long long)a->key_count, XR_ATTENTION_MAX_HEAD_DIM, XR_ATTENTION_MAX_KEYS);
   if (a->dtype != XR_F32 && a->dtype != XR_BF16) return xr_fail(XR_UNSUPPORTED, "attention: dtype %s", xr_dtype_name(a->dtype));
-  const int64_t width = a->heads * a->head_dim;
-  if (a->q_stride.row < width || a->k_stride.row < width || a->v_stride.row < width || a->out_stride.row < width)
-    return xr_fail(XR_BAD_SHAPE, "attention: row strides %lld, %lld, %lld, %lld of q, k, v, out are shorter than %lld heads of %lld",
-                   (long long)a->q_stride.row, (long long)a->k_stride.row, (long long)a->v_stride.row, (long long)a->out_stride.row,
-                   (long long)a->heads, (long long)a->head_dim);
-  if (a->batch > 1 && a->out_stride.batch == 0) return xr_fail(XR_BAD_SHAPE, "attention: batch stride 0 of out");
   for (int64_t b = 0; a->key_length && b < a->batch; b++) {
     if (a->key_length[b] < 0 || a->key_length[b] > a->key_count)
       return xr_fail(XR_BAD_INPUT, "attention: key_length[%lld] is %d; 0 to key_count = %lld are possible", (long long)b, a->key_length[b],
                      (long long)a->key_count);
   }
-  return XR_OK;
+  return check_strides(a);
 }
 
 xr_status xr_attention_forward_cpu(const xr_attention *a) {
   XR_TRY(check(a));
-  const int64_t units = units_of(a, false);
-  int failures = 0;
-#pragma omp parallel num_threads(xr_threads(units)) reduction(+ : failures)
+  const int64_t units = a->batch * a->heads;
+#pragma omp parallel num_threads(xr_threads(units))
   {
     const slot s = slot_of_thread(a);
 #pragma omp for schedule(dynamic)
-    for (int64_t unit = 0; unit < units; unit++) failures += !forward_head(a, &s, unit / a->heads, unit % a->heads);
+    for (int64_t unit = 0; unit < units; unit++) forward_head(a, &s, head_of(a, unit / a->heads, unit % a->heads));
   }
-  return failures ? xr_fail(XR_NO_MEMORY, "attention: oneDNN failed in %d of %lld heads", failures, (long long)units) : XR_OK;
+  return XR_OK;
 }
 
 xr_status xr_attention_backward_cpu(const xr_attention *a) {
   XR_TRY(check(a));
   if (a->batch > 1 && (a->k_stride.batch == 0 || a->v_stride.batch == 0))
     return xr_fail(XR_UNSUPPORTED, "attention: gradients of keys or values that the batch shares");
-  const bool shared = a->batch > 1 && a->q_stride.batch == 0;
-  const int64_t units = units_of(a, shared);
-  int failures = 0;
-#pragma omp parallel num_threads(xr_threads(units)) reduction(+ : failures)
+  const bool shared = a->batch > 1 && a->q_stride.batch == 0; /* then a thread takes a head of all samples, to add dq in order */
+  const int64_t units = shared ? a->heads : a->batch * a->heads;
+#pragma omp parallel num_threads(xr_threads(units))
   {
     const slot s = slot_of_thread(a);
 #pragma omp for schedule(dynamic)
     for (int64_t unit = 0; unit < units; unit++) {
-      const int64_t b = unit / a->heads, h = unit % a->heads;
-      failures += !backward_samples(a, &s, b, shared ? a->batch : b + 1, h);
+      const int64_t b = unit / a->heads;
+      backward_samples(a, &s, b, shared ? a->batch : b + 1, unit % a->heads);
     }
   }
-  return failures ? xr_fail(XR_NO_MEMORY, "attention: oneDNN failed in %d of %lld heads", failures, (long long)units) : XR_OK;
+  return XR_OK;
 }

@@ -42,11 +42,6 @@ xr_status xr_gemm_cpu(const xr_gemm *a);
 size_t xr_gemm_serial_workspace(const xr_gemm *a);
 xr_status xr_gemm_serial_cpu(const xr_gemm *a);
 
-/* C = alpha op(A) op(B) + beta C in f32 on the calling thread alone, without checks: for the inside of other kernels. Nothing of C is
- * read when beta is 0. False when the library failed, which it does only for want of memory. */
-bool xr_sgemm_serial(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
-                     const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
-
 /* bf16 products are library objects that take milliseconds to make; the last 256 shapes are kept, for all threads. This frees those that
  * no thread is using. The only memory that these functions keep between calls. */
 void xr_gemm_cache_clear(void);

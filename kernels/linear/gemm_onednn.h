@@ -1,4 +1,5 @@
-/* Single-threaded bf16 matrix products of oneDNN, made once per shape and kept. Used by gemm_cpu.c only. */
+/* Single-threaded matrix products of oneDNN: f32 by a plain call, bf16 by objects that are made once per shape and kept. Used by
+ * gemm_cpu.c only. */
 #pragma once
 
 #include <stdbool.h>
@@ -22,3 +23,8 @@ size_t xr_gemm_primitive_workspace(const xr_gemm_primitive *primitive);
 
 /* False when oneDNN failed. Any number of threads may run one primitive at a time, each with its own workspace. */
 bool xr_gemm_primitive_run(const xr_gemm_primitive *primitive, const void *a, const void *b, float *c, void *workspace);
+
+/* C = alpha op(A) op(B) + beta C in f32 on the calling thread alone. Nothing of C is read when beta is 0. False when the library
+ * failed, which it does only for want of memory. */
+bool xr_sgemm_serial(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
+                     const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
