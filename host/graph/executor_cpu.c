@@ -105,9 +105,8 @@ xr_status xr_executor_run_tick(xr_executor *e, int at, xr_seed seed) {
   e->seed = seed;
   if (backward && at == e->plan->backward_start) *(float *)gradient_pointer(e, e->plan->loss) = 1;
   if (e->options.poison) poison_blocks(e, at, true);
-  xr_run_function function = backward ? node->op->backward[XR_CPU] : node->op->forward[XR_CPU];
-  if (!function)
-    return node->op->is_view ? XR_OK : xr_fail(XR_UNSUPPORTED, "%s (%s) has no CPU implementation", node->path, node->op->name);
+  xr_run_function function = backward ? node->op->backward : node->op->forward;
+  if (!function) return node->op->is_view ? XR_OK : xr_fail(XR_UNSUPPORTED, "%s (%s) cannot run", node->path, node->op->name);
   xr_status status = function(node, &e->runs[at]);
   if (status != XR_OK) return xr_fail_in(status, "%s (%s, %s)", node->path, node->op->name, backward ? "backward" : "forward");
   if (e->options.poison) poison_blocks(e, at, false);

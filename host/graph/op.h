@@ -8,10 +8,11 @@
 #include "host/base/status.h"
 #include "host/graph/tensor.h"
 #include "kernels/common/seed.h"
+#include "kernels/common/stream.h"
 
 enum { XR_MAX_IN = 12, XR_MAX_OUT = 4 };
 
-typedef enum { XR_CPU, XR_CUDA, XR_BACKENDS } xr_backend;
+typedef enum { XR_CPU, XR_CUDA } xr_backend;
 
 typedef struct xr_node xr_node;
 
@@ -52,7 +53,7 @@ typedef struct xr_op {
   bool is_view;                                               /* out[0] is in[0] under another shape: no forward work, no memory */
   size_t (*workspace)(const xr_node *node, xr_run_kind kind); /* bytes; NULL: none */
   double (*flops)(const xr_node *node, bool backward);        /* of matrix products: 2 for each multiply-add; NULL: none */
-  xr_run_function forward[XR_BACKENDS], backward[XR_BACKENDS];
+  xr_run_function forward, backward;                          /* on the backend that the run names */
 } xr_op;
 
 /* ---- what infer, workspace, flops and the run functions see of a node */

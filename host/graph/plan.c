@@ -41,7 +41,7 @@ static void find_reached(xr_plan *plan) {
   for (int i = g->node_count - 1; i >= 0; i--) {
     const xr_node *node = g->nodes[i];
     for (int j = 0; j < node->out_count; j++)
-      if (plan->reached[node->out[j]] && node->op->backward[plan->options.backend]) plan->active[i] = true;
+      if (plan->reached[node->out[j]] && node->op->backward) plan->active[i] = true;
     for (int j = 0; j < node->in_count && plan->active[i]; j++)
       if (tensor_of(plan, node->in[j])->needs_gradient) plan->reached[node->in[j]] = true;
   }

@@ -82,13 +82,13 @@ static size_t workspace(const xr_node *node, xr_run_kind kind) {
 
 static xr_status forward(const xr_node *node, const xr_run *run) {
   xr_attention k = arguments(node, run);
-  return xr_attention_forward_cpu(&k);
+  return XR_ON(run, xr_attention_forward, &k);
 }
 
 static xr_status backward(const xr_node *node, const xr_run *run) {
   xr_attention k = arguments(node, run);
   if (!k.dq || !k.dk) return xr_fail(XR_UNSUPPORTED, "attention whose queries or keys need no gradient");
-  return xr_attention_backward_cpu(&k);
+  return XR_ON(run, xr_attention_backward, &k);
 }
 
 /* Two products forward, five backward (scores once more), by the convention of 4 B h M N d and 2.5 times that. */
@@ -104,8 +104,8 @@ static const xr_op attention_op = {.name = "attention",
                                    .no_gradient_out = 1u << 1,
                                    .workspace = workspace,
                                    .flops = flops,
-                                   .forward = {forward},
-                                   .backward = {backward}};
+                                   .forward = forward,
+                                   .backward = backward};
 
 static xr_var record(xr_graph *g, const char *label, int tensors, xr_var *in, xr_attention_options o) {
   xr_var out[2];

@@ -36,12 +36,11 @@ static xr_status reshape_infer(xr_node *node) {
 }
 
 static xr_status reshape_backward(const xr_node *node, const xr_run *run) {
-  xr_pass_on(run, 0, run->dout[0], xr_input_dtype(node, 0), xr_elements(xr_input_shape(node, 0)));
-  return XR_OK;
+  return xr_pass_on(run, 0, run->dout[0], xr_input_dtype(node, 0), xr_elements(xr_input_shape(node, 0)));
 }
 
 static const xr_op reshape_op = {
-    .name = "reshape", .infer = reshape_infer, .pass_gradient = 1u, .is_view = true, .backward = {reshape_backward}};
+    .name = "reshape", .infer = reshape_infer, .pass_gradient = 1u, .is_view = true, .backward = reshape_backward};
 
 xr_var xr_reshape(xr_graph *g, const char *label, xr_var x, xr_shape shape) {
   return xr_apply_one(g, &reshape_op, label, &(reshape_attributes){shape}, sizeof(reshape_attributes), 1, &x);
@@ -84,15 +83,15 @@ static xr_slice slice_arguments(const xr_node *node, const xr_run *run) {
 
 static xr_status slice_forward(const xr_node *node, const xr_run *run) {
   xr_slice k = slice_arguments(node, run);
-  return xr_slice_forward_cpu(&k);
+  return XR_ON(run, xr_slice_forward, &k);
 }
 
 static xr_status slice_backward(const xr_node *node, const xr_run *run) {
   xr_slice k = slice_arguments(node, run);
-  return xr_slice_backward_cpu(&k);
+  return XR_ON(run, xr_slice_backward, &k);
 }
 
-static const xr_op slice_op = {.name = "slice", .infer = slice_infer, .forward = {slice_forward}, .backward = {slice_backward}};
+static const xr_op slice_op = {.name = "slice", .infer = slice_infer, .forward = slice_forward, .backward = slice_backward};
 
 xr_var xr_slice_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t start, int64_t length) {
   return xr_apply_one(g, &slice_op, label, &(slice_attributes){axis, start, length}, sizeof(slice_attributes), 1, &x);
@@ -148,15 +147,15 @@ static xr_concat concat_arguments(const xr_node *node, const xr_run *run) {
 
 static xr_status concat_forward(const xr_node *node, const xr_run *run) {
   xr_concat k = concat_arguments(node, run);
-  return xr_concat_forward_cpu(&k);
+  return XR_ON(run, xr_concat_forward, &k);
 }
 
 static xr_status concat_backward(const xr_node *node, const xr_run *run) {
   xr_concat k = concat_arguments(node, run);
-  return xr_concat_backward_cpu(&k);
+  return XR_ON(run, xr_concat_backward, &k);
 }
 
-static const xr_op concat_op = {.name = "concat", .infer = concat_infer, .forward = {concat_forward}, .backward = {concat_backward}};
+static const xr_op concat_op = {.name = "concat", .infer = concat_infer, .forward = concat_forward, .backward = concat_backward};
 
 xr_var xr_concat_of(xr_graph *g, const char *label, int count, const xr_var *x, int axis) {
   if (count < 1 || count > XR_MAX_CONCAT)
@@ -203,16 +202,16 @@ static xr_transpose transpose_arguments(const xr_node *node, const xr_run *run) 
 
 static xr_status transpose_forward(const xr_node *node, const xr_run *run) {
   xr_transpose k = transpose_arguments(node, run);
-  return xr_transpose_forward_cpu(&k);
+  return XR_ON(run, xr_transpose_forward, &k);
 }
 
 static xr_status transpose_backward(const xr_node *node, const xr_run *run) {
   xr_transpose k = transpose_arguments(node, run);
-  return xr_transpose_backward_cpu(&k);
+  return XR_ON(run, xr_transpose_backward, &k);
 }
 
 static const xr_op transpose_op = {
-    .name = "transpose", .infer = transpose_infer, .forward = {transpose_forward}, .backward = {transpose_backward}};
+    .name = "transpose", .infer = transpose_infer, .forward = transpose_forward, .backward = transpose_backward};
 
 xr_var xr_transpose_axes(xr_graph *g, const char *label, xr_var x, const int axes[XR_MAX_RANK]) {
   transpose_attributes a;

@@ -16,16 +16,16 @@ static xr_status add_infer(xr_node *node) {
 static xr_status add_forward(const xr_node *node, const xr_run *run) {
   xr_add k = {
       .count = count_of(node), .dtype = xr_input_dtype(node, 0), .alpha = 1, .beta = 1, .a = run->in[0], .b = run->in[1], .y = run->out[0]};
-  return xr_add_forward_cpu(&k);
+  return XR_ON(run, xr_add_forward, &k);
 }
 
 static xr_status add_backward(const xr_node *node, const xr_run *run) {
-  for (int i = 0; i < 2; i++) xr_pass_on(run, i, run->dout[0], xr_input_dtype(node, i), count_of(node));
+  for (int i = 0; i < 2; i++) XR_TRY(xr_pass_on(run, i, run->dout[0], xr_input_dtype(node, i), count_of(node)));
   return XR_OK;
 }
 
 static const xr_op add_op = {
-    .name = "add", .infer = add_infer, .in_place = true, .pass_gradient = 3u, .forward = {add_forward}, .backward = {add_backward}};
+    .name = "add", .infer = add_infer, .in_place = true, .pass_gradient = 3u, .forward = add_forward, .backward = add_backward};
 
 xr_var xr_add_of(xr_graph *g, const char *label, xr_var a, xr_var b) {
   return xr_apply_one(g, &add_op, label, NULL, 0, 2, (xr_var[]){a, b});
@@ -50,12 +50,12 @@ static xr_scale scale_arguments(const xr_node *node, const xr_run *run) {
 
 static xr_status scale_forward(const xr_node *node, const xr_run *run) {
   xr_scale k = scale_arguments(node, run);
-  return xr_scale_forward_cpu(&k);
+  return XR_ON(run, xr_scale_forward, &k);
 }
 
 static xr_status scale_backward(const xr_node *node, const xr_run *run) {
   xr_scale k = scale_arguments(node, run);
-  return xr_scale_backward_cpu(&k);
+  return XR_ON(run, xr_scale_backward, &k);
 }
 
 static const xr_op scale_op = {.name = "scale",
@@ -63,8 +63,8 @@ static const xr_op scale_op = {.name = "scale",
                                .in_place = true,
                                .pass_gradient = 1u,
                                .pass_modifies = true,
-                               .forward = {scale_forward},
-                               .backward = {scale_backward}};
+                               .forward = scale_forward,
+                               .backward = scale_backward};
 
 xr_var xr_scale_by(xr_graph *g, const char *label, xr_var x, float factor) {
   return xr_apply_one(g, &scale_op, label, &(scale_attributes){factor}, sizeof(scale_attributes), 1, &x);
@@ -89,12 +89,12 @@ static xr_activation activation_arguments(const xr_node *node, const xr_run *run
 
 static xr_status activation_forward(const xr_node *node, const xr_run *run) {
   xr_activation k = activation_arguments(node, run);
-  return xr_activation_forward_cpu(&k);
+  return XR_ON(run, xr_activation_forward, &k);
 }
 
 static xr_status activation_backward(const xr_node *node, const xr_run *run) {
   xr_activation k = activation_arguments(node, run);
-  return xr_activation_backward_cpu(&k);
+  return XR_ON(run, xr_activation_backward, &k);
 }
 
 static const xr_op activation_op = {.name = "activation",
@@ -102,8 +102,8 @@ static const xr_op activation_op = {.name = "activation",
                                     .keep_in = 1u,
                                     .pass_gradient = 1u,
                                     .pass_modifies = true,
-                                    .forward = {activation_forward},
-                                    .backward = {activation_backward}};
+                                    .forward = activation_forward,
+                                    .backward = activation_backward};
 
 xr_var xr_activate(xr_graph *g, const char *label, xr_var x, xr_activation_kind kind) {
   return xr_apply_one(g, &activation_op, label, &(activation_attributes){kind}, sizeof(activation_attributes), 1, &x);
@@ -130,12 +130,12 @@ static xr_dropout dropout_arguments(const xr_node *node, const xr_run *run) {
 
 static xr_status dropout_forward(const xr_node *node, const xr_run *run) {
   xr_dropout k = dropout_arguments(node, run);
-  return xr_dropout_forward_cpu(&k);
+  return XR_ON(run, xr_dropout_forward, &k);
 }
 
 static xr_status dropout_backward(const xr_node *node, const xr_run *run) {
   xr_dropout k = dropout_arguments(node, run);
-  return xr_dropout_backward_cpu(&k);
+  return XR_ON(run, xr_dropout_backward, &k);
 }
 
 static const xr_op dropout_op = {.name = "dropout",
@@ -143,8 +143,8 @@ static const xr_op dropout_op = {.name = "dropout",
                                  .in_place = true,
                                  .pass_gradient = 1u,
                                  .pass_modifies = true,
-                                 .forward = {dropout_forward},
-                                 .backward = {dropout_backward}};
+                                 .forward = dropout_forward,
+                                 .backward = dropout_backward};
 
 xr_var xr_dropout_of(xr_graph *g, const char *label, xr_var x, float rate) {
   if (!(rate >= 0 && rate < 1))
@@ -177,15 +177,15 @@ static xr_status cast_infer(xr_node *node) {
 
 static xr_status cast_forward(const xr_node *node, const xr_run *run) {
   xr_cast k = cast_arguments(node, run);
-  return xr_cast_forward_cpu(&k);
+  return XR_ON(run, xr_cast_forward, &k);
 }
 
 static xr_status cast_backward(const xr_node *node, const xr_run *run) {
   xr_cast k = cast_arguments(node, run);
-  return xr_cast_backward_cpu(&k);
+  return XR_ON(run, xr_cast_backward, &k);
 }
 
-static const xr_op cast_op = {.name = "cast", .infer = cast_infer, .forward = {cast_forward}, .backward = {cast_backward}};
+static const xr_op cast_op = {.name = "cast", .infer = cast_infer, .forward = cast_forward, .backward = cast_backward};
 
 xr_var xr_cast_to(xr_graph *g, const char *label, xr_var x, xr_dtype dtype) {
   if (x.id && xr_dtype_of(g, x) == dtype) return x;

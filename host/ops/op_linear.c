@@ -66,7 +66,7 @@ static xr_status linear_forward(const xr_node *node, const xr_run *run) {
   k.y = run->out[0];
   k.pre = keeps_pre(node) ? run->out[1] : NULL;
   k.workspace = run->workspace;
-  return xr_linear_forward_cpu(&k);
+  return XR_ON(run, xr_linear_forward, &k);
 }
 
 static xr_status linear_backward(const xr_node *node, const xr_run *run) {
@@ -83,7 +83,7 @@ static xr_status linear_backward(const xr_node *node, const xr_run *run) {
   k.accumulate_dx = xr_bit(run->accumulate, 0);
   k.accumulate_dweight = xr_bit(run->accumulate, 1);
   k.workspace = run->workspace ? (char *)run->workspace + dpre : NULL;
-  return xr_linear_backward_cpu(&k);
+  return XR_ON(run, xr_linear_backward, &k);
 }
 
 static double linear_flops(const xr_node *node, bool backward) {
@@ -97,8 +97,8 @@ static const xr_op linear_op = {.name = "linear",
                                 .no_gradient_out = 1u << 1,
                                 .workspace = linear_workspace,
                                 .flops = linear_flops,
-                                .forward = {linear_forward},
-                                .backward = {linear_backward}};
+                                .forward = linear_forward,
+                                .backward = linear_backward};
 
 xr_var xr_linear_with(xr_graph *g, const char *label, xr_var x, xr_var weight, xr_var bias, xr_linear_options options) {
   xr_var out[2];
@@ -156,7 +156,7 @@ static xr_status matmul_forward(const xr_node *node, const xr_run *run) {
   k.b = run->in[1];
   k.c = run->out[0];
   k.workspace = run->workspace;
-  return xr_gemm_cpu(&k);
+  return XR_ON(run, xr_gemm, &k);
 }
 
 static xr_status matmul_backward(const xr_node *node, const xr_run *run) {
@@ -168,7 +168,7 @@ static xr_status matmul_backward(const xr_node *node, const xr_run *run) {
     k.c = run->din[side];
     k.accumulate = xr_bit(run->accumulate, side);
     k.workspace = run->workspace;
-    if (k.c) XR_TRY(xr_gemm_cpu(&k));
+    if (k.c) XR_TRY(XR_ON(run, xr_gemm, &k));
   }
   return XR_OK;
 }
@@ -183,8 +183,8 @@ static const xr_op matmul_op = {.name = "matmul_transposed",
                                 .keep_in = 3u,
                                 .workspace = matmul_workspace,
                                 .flops = matmul_flops,
-                                .forward = {matmul_forward},
-                                .backward = {matmul_backward}};
+                                .forward = matmul_forward,
+                                .backward = matmul_backward};
 
 xr_var xr_matmul_transposed(xr_graph *g, const char *label, xr_var a, xr_var b) {
   return xr_apply_one(g, &matmul_op, label, NULL, 0, 2, (xr_var[]){a, b});

@@ -34,12 +34,12 @@ static xr_cross_entropy cross_entropy_arguments(const xr_node *node, const xr_ru
 
 static xr_status cross_entropy_forward(const xr_node *node, const xr_run *run) {
   xr_cross_entropy k = cross_entropy_arguments(node, run);
-  return xr_cross_entropy_forward_cpu(&k);
+  return XR_ON(run, xr_cross_entropy_forward, &k);
 }
 
 static xr_status cross_entropy_backward(const xr_node *node, const xr_run *run) {
   xr_cross_entropy k = cross_entropy_arguments(node, run);
-  return xr_cross_entropy_backward_cpu(&k);
+  return XR_ON(run, xr_cross_entropy_backward, &k);
 }
 
 static const xr_op cross_entropy_op = {.name = "cross_entropy",
@@ -47,8 +47,8 @@ static const xr_op cross_entropy_op = {.name = "cross_entropy",
                                        .keep_out = 1u,
                                        .no_gradient_out = 1u | 1u << 2,
                                        .in_place = true,
-                                       .forward = {cross_entropy_forward},
-                                       .backward = {cross_entropy_backward}};
+                                       .forward = cross_entropy_forward,
+                                       .backward = cross_entropy_backward};
 
 xr_var xr_cross_entropy_loss(xr_graph *g, const char *label, xr_var logits, xr_var labels, float smoothing) {
   xr_var out[3];
@@ -91,12 +91,12 @@ static size_t sdm_workspace(const xr_node *node, xr_run_kind kind) {
 
 static xr_status sdm_forward(const xr_node *node, const xr_run *run) {
   xr_sdm k = sdm_arguments(node, run);
-  return xr_sdm_forward_cpu(&k);
+  return XR_ON(run, xr_sdm_forward, &k);
 }
 
 static xr_status sdm_backward(const xr_node *node, const xr_run *run) {
   xr_sdm k = sdm_arguments(node, run);
-  return xr_sdm_backward_cpu(&k);
+  return XR_ON(run, xr_sdm_backward, &k);
 }
 
 static const xr_op sdm_op = {.name = "sdm",
@@ -104,8 +104,8 @@ static const xr_op sdm_op = {.name = "sdm",
                              .keep_out = 1u << 1,
                              .no_gradient_out = 1u << 1,
                              .workspace = sdm_workspace,
-                             .forward = {sdm_forward},
-                             .backward = {sdm_backward}};
+                             .forward = sdm_forward,
+                             .backward = sdm_backward};
 
 xr_var xr_sdm_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_var image, xr_sdm_options options) {
   xr_var out[2];
@@ -138,15 +138,15 @@ static xr_weighted_sum sum_arguments(const xr_node *node, const xr_run *run) {
 
 static xr_status sum_forward(const xr_node *node, const xr_run *run) {
   xr_weighted_sum k = sum_arguments(node, run);
-  return xr_weighted_sum_forward_cpu(&k);
+  return XR_ON(run, xr_weighted_sum_forward, &k);
 }
 
 static xr_status sum_backward(const xr_node *node, const xr_run *run) {
   xr_weighted_sum k = sum_arguments(node, run);
-  return xr_weighted_sum_backward_cpu(&k);
+  return XR_ON(run, xr_weighted_sum_backward, &k);
 }
 
-static const xr_op sum_op = {.name = "weighted_sum", .infer = sum_infer, .forward = {sum_forward}, .backward = {sum_backward}};
+static const xr_op sum_op = {.name = "weighted_sum", .infer = sum_infer, .forward = sum_forward, .backward = sum_backward};
 
 xr_var xr_weighted_loss(xr_graph *g, const char *label, int count, const xr_var *losses, const float *weights) {
   weights_attributes a = {{0}};

@@ -50,7 +50,7 @@ static size_t layernorm_workspace(const xr_node *node, xr_run_kind kind) {
 
 static xr_status layernorm_forward(const xr_node *node, const xr_run *run) {
   xr_layernorm k = arguments(node, run);
-  return xr_layernorm_forward_cpu(&k);
+  return XR_ON(run, xr_layernorm_forward, &k);
 }
 
 static void set_backward(xr_layernorm *k, const xr_run *run) {
@@ -66,7 +66,7 @@ static xr_status layernorm_backward(const xr_node *node, const xr_run *run) {
   k.dx = run->din[0];
   k.accumulate_dx = xr_bit(run->accumulate, 0);
   set_backward(&k, run);
-  return xr_layernorm_backward_cpu(&k);
+  return XR_ON(run, xr_layernorm_backward, &k);
 }
 
 static const xr_op layernorm_op = {.name = "layernorm",
@@ -75,8 +75,8 @@ static const xr_op layernorm_op = {.name = "layernorm",
                                    .keep_out = 1u << 1,
                                    .no_gradient_out = 1u << 1,
                                    .workspace = layernorm_workspace,
-                                   .forward = {layernorm_forward},
-                                   .backward = {layernorm_backward}};
+                                   .forward = layernorm_forward,
+                                   .backward = layernorm_backward};
 
 /* x (0) or the residual (3), whichever gradient is assigned; -1: both are added to or not needed, the value needs a place of its own. */
 static int assigned_input(const xr_node *node, uint32_t accumulate) {
@@ -96,10 +96,9 @@ static xr_status add_layernorm_backward(const xr_node *node, const xr_run *run) 
   k.dsum = run->dout[0];
   set_backward(&k, run);
   k.dx = target >= 0 ? run->din[target] : (char *)run->workspace + xr_layernorm_workspace(&k);
-  XR_TRY(xr_layernorm_backward_cpu(&k));
-  xr_pass_on(run, 0, k.dx, k.dtype, count);
-  xr_pass_on(run, 3, k.dx, k.dtype, count);
-  return XR_OK;
+  XR_TRY(XR_ON(run, xr_layernorm_backward, &k));
+  XR_TRY(xr_pass_on(run, 0, k.dx, k.dtype, count));
+  return xr_pass_on(run, 3, k.dx, k.dtype, count);
 }
 
 static size_t add_layernorm_workspace(const xr_node *node, xr_run_kind kind) {
@@ -117,8 +116,8 @@ static const xr_op add_layernorm_op = {.name = "add_layernorm",
                                        .pass_gradient = 1u << 0 | 1u << 3,
                                        .pass_modifies = true,
                                        .workspace = add_layernorm_workspace,
-                                       .forward = {layernorm_forward},
-                                       .backward = {add_layernorm_backward}};
+                                       .forward = layernorm_forward,
+                                       .backward = add_layernorm_backward};
 
 static void parameters(xr_graph *g, xr_var x, const char *name, xr_var *weight, xr_var *bias) {
   const int64_t cols = xr_last_dim(xr_shape_of(g, x));
@@ -171,12 +170,12 @@ static xr_l2_normalize l2_arguments(const xr_node *node, const xr_run *run) {
 
 static xr_status l2_forward(const xr_node *node, const xr_run *run) {
   xr_l2_normalize k = l2_arguments(node, run);
-  return xr_l2_normalize_forward_cpu(&k);
+  return XR_ON(run, xr_l2_normalize_forward, &k);
 }
 
 static xr_status l2_backward(const xr_node *node, const xr_run *run) {
   xr_l2_normalize k = l2_arguments(node, run);
-  return xr_l2_normalize_backward_cpu(&k);
+  return XR_ON(run, xr_l2_normalize_backward, &k);
 }
 
 static const xr_op l2_op = {.name = "l2_normalize",
@@ -184,8 +183,8 @@ static const xr_op l2_op = {.name = "l2_normalize",
                             .keep_in = 1u << 0,
                             .keep_out = 1u << 1,
                             .no_gradient_out = 1u << 1,
-                            .forward = {l2_forward},
-                            .backward = {l2_backward}};
+                            .forward = l2_forward,
+                            .backward = l2_backward};
 
 xr_var xr_l2_normalize_rows(xr_graph *g, const char *label, xr_var x) {
   xr_var out[2];

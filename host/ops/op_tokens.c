@@ -32,10 +32,10 @@ static xr_status normalize_forward(const xr_node *node, const xr_run *run) {
   memcpy(k.mean, s->mean, sizeof k.mean);
   memcpy(k.std, s->std, sizeof k.std);
   memcpy(k.fill, s->fill, sizeof k.fill);
-  return xr_augment_forward_cpu(&k);
+  return XR_ON(run, xr_augment_forward, &k);
 }
 
-static const xr_op normalize_op = {.name = "normalize_image", .infer = normalize_infer, .forward = {normalize_forward}};
+static const xr_op normalize_op = {.name = "normalize_image", .infer = normalize_infer, .forward = normalize_forward};
 
 xr_var xr_normalize_image(xr_graph *g, const char *label, xr_var pixels, xr_var decisions, xr_image_statistics statistics) {
   return xr_apply_one(g, &normalize_op, label, &statistics, sizeof statistics, decisions.id ? 2 : 1, (xr_var[]){pixels, decisions});
@@ -74,10 +74,10 @@ static xr_status patchify_infer(xr_node *node) {
 
 static xr_status patchify_forward(const xr_node *node, const xr_run *run) {
   xr_patchify k = patchify_arguments(node, run);
-  return xr_patchify_forward_cpu(&k);
+  return XR_ON(run, xr_patchify_forward, &k);
 }
 
-static const xr_op patchify_op = {.name = "patchify", .infer = patchify_infer, .forward = {patchify_forward}};
+static const xr_op patchify_op = {.name = "patchify", .infer = patchify_infer, .forward = patchify_forward};
 
 xr_var xr_patchify_of(xr_graph *g, const char *label, xr_var images, int64_t patch, int64_t stride) {
   return xr_apply_one(g, &patchify_op, label, &(patchify_attributes){patch, stride}, sizeof(patchify_attributes), 1, &images);
@@ -115,16 +115,16 @@ static xr_class_token class_token_arguments(const xr_node *node, const xr_run *r
 
 static xr_status class_token_forward(const xr_node *node, const xr_run *run) {
   xr_class_token k = class_token_arguments(node, run);
-  return xr_class_token_forward_cpu(&k);
+  return XR_ON(run, xr_class_token_forward, &k);
 }
 
 static xr_status class_token_backward(const xr_node *node, const xr_run *run) {
   xr_class_token k = class_token_arguments(node, run);
-  return xr_class_token_backward_cpu(&k);
+  return XR_ON(run, xr_class_token_backward, &k);
 }
 
 static const xr_op class_token_op = {
-    .name = "class_token", .infer = class_token_infer, .forward = {class_token_forward}, .backward = {class_token_backward}};
+    .name = "class_token", .infer = class_token_infer, .forward = class_token_forward, .backward = class_token_backward};
 
 xr_var xr_class_token_and_position(xr_graph *g, const char *label, xr_var x, xr_var class_token, xr_var position) {
   return xr_apply_one(g, &class_token_op, label, NULL, 0, 3, (xr_var[]){x, class_token, position});
@@ -167,20 +167,20 @@ static size_t embed_workspace(const xr_node *node, xr_run_kind kind) {
 
 static xr_status embed_forward(const xr_node *node, const xr_run *run) {
   xr_token_embedding k = embed_arguments(node, run);
-  return xr_token_embedding_forward_cpu(&k);
+  return XR_ON(run, xr_token_embedding_forward, &k);
 }
 
 static xr_status embed_backward(const xr_node *node, const xr_run *run) {
   xr_token_embedding k = embed_arguments(node, run);
-  return xr_token_embedding_backward_cpu(&k);
+  return XR_ON(run, xr_token_embedding_backward, &k);
 }
 
 static const xr_op embed_op = {.name = "token_embedding",
                                .infer = embed_infer,
                                .keep_in = 1u,
                                .workspace = embed_workspace,
-                               .forward = {embed_forward},
-                               .backward = {embed_backward}};
+                               .forward = embed_forward,
+                               .backward = embed_backward};
 
 xr_var xr_embed_tokens(xr_graph *g, const char *label, xr_var ids, xr_var table, xr_var position) {
   return xr_apply_one(g, &embed_op, label, NULL, 0, 3, (xr_var[]){ids, table, position});
@@ -212,16 +212,16 @@ static xr_gather_rows pick_arguments(const xr_node *node, const xr_run *run) {
 
 static xr_status pick_forward(const xr_node *node, const xr_run *run) {
   xr_gather_rows k = pick_arguments(node, run);
-  return xr_gather_rows_forward_cpu(&k);
+  return XR_ON(run, xr_gather_rows_forward, &k);
 }
 
 static xr_status pick_backward(const xr_node *node, const xr_run *run) {
   xr_gather_rows k = pick_arguments(node, run);
-  return xr_gather_rows_backward_cpu(&k);
+  return XR_ON(run, xr_gather_rows_backward, &k);
 }
 
 static const xr_op pick_op = {
-    .name = "pick_token", .infer = pick_infer, .keep_in = 1u << 1, .forward = {pick_forward}, .backward = {pick_backward}};
+    .name = "pick_token", .infer = pick_infer, .keep_in = 1u << 1, .forward = pick_forward, .backward = pick_backward};
 
 xr_var xr_pick_token(xr_graph *g, const char *label, xr_var x, xr_var index) {
   return xr_apply_one(g, &pick_op, label, NULL, 0, 2, (xr_var[]){x, index});
@@ -259,16 +259,16 @@ static xr_masked_mean mean_arguments(const xr_node *node, const xr_run *run) {
 
 static xr_status mean_forward(const xr_node *node, const xr_run *run) {
   xr_masked_mean k = mean_arguments(node, run);
-  return xr_masked_mean_forward_cpu(&k);
+  return XR_ON(run, xr_masked_mean_forward, &k);
 }
 
 static xr_status mean_backward(const xr_node *node, const xr_run *run) {
   xr_masked_mean k = mean_arguments(node, run);
-  return xr_masked_mean_backward_cpu(&k);
+  return XR_ON(run, xr_masked_mean_backward, &k);
 }
 
 static const xr_op mean_op = {
-    .name = "masked_mean", .infer = mean_infer, .keep_in = 1u << 1, .forward = {mean_forward}, .backward = {mean_backward}};
+    .name = "masked_mean", .infer = mean_infer, .keep_in = 1u << 1, .forward = mean_forward, .backward = mean_backward};
 
 xr_var xr_masked_mean_of(xr_graph *g, const char *label, xr_var x, xr_var length, int64_t first) {
   return xr_apply_one(g, &mean_op, label, &(mean_attributes){first}, sizeof(mean_attributes), length.id ? 2 : 1, (xr_var[]){x, length});

@@ -1,6 +1,6 @@
 #include "host/ops/ops_internal.h"
 
-#include "kernels/common/spans.h"
+#include "kernels/elementwise/scale.h"
 
 xr_status xr_infer_like_input(xr_node *node) {
   XR_TRY(xr_expect_float(node, 0));
@@ -8,6 +8,8 @@ xr_status xr_infer_like_input(xr_node *node) {
   return XR_OK;
 }
 
-void xr_pass_on(const xr_run *run, int i, const void *source, xr_dtype dtype, int64_t count) {
-  if (run->din[i] && run->din[i] != source) xr_scaled_copy(run->din[i], dtype, xr_bit(run->accumulate, i), 1, source, dtype, count);
+xr_status xr_pass_on(const xr_run *run, int i, const void *source, xr_dtype dtype, int64_t count) {
+  if (!run->din[i] || run->din[i] == source) return XR_OK;
+  xr_scale k = {.count = count, .dtype = dtype, .alpha = 1, .dy = source, .dx = run->din[i], .accumulate_dx = xr_bit(run->accumulate, i)};
+  return XR_ON(run, xr_scale_backward, &k);
 }

@@ -6,7 +6,12 @@
 #include "host/graph/op.h"
 #include "host/ops/ops.h"
 
-#define XR_COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+/* kernel_cpu(arguments), or kernel_cuda(arguments, stream): on the backend that the run names. */
+#ifdef XREID_CUDA
+#define XR_ON(run, kernel, arguments) ((run)->backend == XR_CUDA ? kernel##_cuda((arguments), (run)->stream) : kernel##_cpu(arguments))
+#else
+#define XR_ON(run, kernel, arguments) ((void)(run), kernel##_cpu(arguments))
+#endif
 
 /* Records an operation with one output. */
 static inline xr_var xr_apply_one(xr_graph *g, const xr_op *op, const char *label, const void *attributes, size_t bytes, int inputs,
@@ -41,4 +46,4 @@ static inline xr_status xr_expect_rank(const xr_node *node, int i, int rank, con
 xr_status xr_infer_like_input(xr_node *node);
 
 /* din[i] = or += source, unless it is the same memory or nobody needs it. For gradients that are passed on unchanged. */
-void xr_pass_on(const xr_run *run, int i, const void *source, xr_dtype dtype, int64_t count);
+xr_status xr_pass_on(const xr_run *run, int i, const void *source, xr_dtype dtype, int64_t count);
