@@ -4,6 +4,17 @@
  * with the calling thread until the next failure there. Nothing in the library exits or aborts the process. */
 #pragma once
 
+/* Around declarations that C and CUDA sources share. */
+#ifdef __cplusplus
+#define XR_C_BEGIN extern "C" {
+#define XR_C_END }
+#else
+#define XR_C_BEGIN
+#define XR_C_END
+#endif
+
+XR_C_BEGIN
+
 typedef enum {
   XR_OK = 0,
   XR_BAD_ARGUMENT, /* a caller broke a function's contract */
@@ -33,3 +44,5 @@ const char *xr_message(void);
     xr_status xr_try_status = (call);                 \
     if (xr_try_status != XR_OK) return xr_try_status; \
   } while (0)
+
+XR_C_END

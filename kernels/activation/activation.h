@@ -12,6 +12,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 typedef enum { XR_ACTIVATION_NONE, XR_ACTIVATION_QUICK_GELU, XR_ACTIVATION_GELU, XR_ACTIVATIONS } xr_activation_kind;
 
@@ -27,7 +30,9 @@ typedef struct {
 } xr_activation;
 
 xr_status xr_activation_forward_cpu(const xr_activation *a);
+xr_status xr_activation_forward_cuda(const xr_activation *a, xr_stream stream);
 xr_status xr_activation_backward_cpu(const xr_activation *a);
+xr_status xr_activation_backward_cuda(const xr_activation *a, xr_stream stream);
 
 /* e^x within 2 ulp: x = n ln 2 + r, |r| <= ln 2 / 2, e^r by a polynomial (minimax fit, relative error 3e-9), 2^n in two factors so that
  * results below 2^-126 are right too. 0 below -104, infinity above 88.73, NaN stays NaN. */
@@ -95,3 +100,5 @@ static inline void xr_activation_slope_row(xr_activation_kind kind, float *dx, c
     for (int64_t i = 0; i < n; i++) dx[i] = dy[i];
   }
 }
+
+XR_C_END

@@ -20,6 +20,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 enum { XR_ATTENTION_MAX_HEAD_DIM = 128, XR_ATTENTION_MAX_KEYS = 1024 };
 
@@ -49,4 +52,8 @@ typedef struct {
 size_t xr_attention_workspace(const xr_attention *a); /* backward's, which is more than forward's; neither pointers nor strides matter */
 
 xr_status xr_attention_forward_cpu(const xr_attention *a);
+xr_status xr_attention_forward_cuda(const xr_attention *a, xr_stream stream);
 xr_status xr_attention_backward_cpu(const xr_attention *a);
+xr_status xr_attention_backward_cuda(const xr_attention *a, xr_stream stream);
+
+XR_C_END

@@ -7,6 +7,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 enum { XR_MAX_CONCAT = 8 };
 
@@ -23,4 +26,8 @@ typedef struct {
 } xr_concat;
 
 xr_status xr_concat_forward_cpu(const xr_concat *a);
+xr_status xr_concat_forward_cuda(const xr_concat *a, xr_stream stream);
 xr_status xr_concat_backward_cpu(const xr_concat *a);
+xr_status xr_concat_backward_cuda(const xr_concat *a, xr_stream stream);
+
+XR_C_END

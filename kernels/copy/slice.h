@@ -8,6 +8,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 typedef struct {
   int64_t outer, axis, inner, start, length;
@@ -21,4 +24,8 @@ typedef struct {
 } xr_slice;
 
 xr_status xr_slice_forward_cpu(const xr_slice *a);
+xr_status xr_slice_forward_cuda(const xr_slice *a, xr_stream stream);
 xr_status xr_slice_backward_cpu(const xr_slice *a);
+xr_status xr_slice_backward_cuda(const xr_slice *a, xr_stream stream);
+
+XR_C_END

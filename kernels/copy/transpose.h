@@ -7,6 +7,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 enum { XR_MAX_TRANSPOSE = 4 };
 
@@ -24,4 +27,8 @@ typedef struct {
 } xr_transpose;
 
 xr_status xr_transpose_forward_cpu(const xr_transpose *a);
+xr_status xr_transpose_forward_cuda(const xr_transpose *a, xr_stream stream);
 xr_status xr_transpose_backward_cpu(const xr_transpose *a);
+xr_status xr_transpose_backward_cuda(const xr_transpose *a, xr_stream stream);
+
+XR_C_END

@@ -10,6 +10,9 @@
 #include "host/base/dtype.h"
 #include "host/base/status.h"
 #include "kernels/common/seed.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 typedef struct {
   int64_t count;
@@ -26,4 +29,8 @@ typedef struct {
 } xr_dropout;
 
 xr_status xr_dropout_forward_cpu(const xr_dropout *a);
+xr_status xr_dropout_forward_cuda(const xr_dropout *a, xr_stream stream);
 xr_status xr_dropout_backward_cpu(const xr_dropout *a);
+xr_status xr_dropout_backward_cuda(const xr_dropout *a, xr_stream stream);
+
+XR_C_END

@@ -3,6 +3,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 typedef struct {
   int64_t count;
@@ -17,4 +20,8 @@ typedef struct {
 } xr_scale;
 
 xr_status xr_scale_forward_cpu(const xr_scale *a);
+xr_status xr_scale_forward_cuda(const xr_scale *a, xr_stream stream);
 xr_status xr_scale_backward_cpu(const xr_scale *a);
+xr_status xr_scale_backward_cuda(const xr_scale *a, xr_stream stream);
+
+XR_C_END

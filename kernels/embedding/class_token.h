@@ -11,6 +11,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 typedef struct {
   int64_t batch, tokens, width; /* B, N, D */
@@ -28,4 +31,8 @@ typedef struct {
 } xr_class_token;
 
 xr_status xr_class_token_forward_cpu(const xr_class_token *a);
+xr_status xr_class_token_forward_cuda(const xr_class_token *a, xr_stream stream);
 xr_status xr_class_token_backward_cpu(const xr_class_token *a);
+xr_status xr_class_token_backward_cuda(const xr_class_token *a, xr_stream stream);
+
+XR_C_END

@@ -12,6 +12,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 typedef struct {
   int64_t batch, tokens, vocabulary, width; /* B, T, V, D */
@@ -32,4 +35,8 @@ typedef struct {
 size_t xr_token_embedding_workspace(const xr_token_embedding *a);
 
 xr_status xr_token_embedding_forward_cpu(const xr_token_embedding *a);
+xr_status xr_token_embedding_forward_cuda(const xr_token_embedding *a, xr_stream stream);
 xr_status xr_token_embedding_backward_cpu(const xr_token_embedding *a);
+xr_status xr_token_embedding_backward_cuda(const xr_token_embedding *a, xr_stream stream);
+
+XR_C_END

@@ -15,6 +15,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 typedef struct {
   int32_t flip;
@@ -33,3 +36,6 @@ typedef struct {
 } xr_augment;
 
 xr_status xr_augment_forward_cpu(const xr_augment *a);
+xr_status xr_augment_forward_cuda(const xr_augment *a, xr_stream stream);
+
+XR_C_END

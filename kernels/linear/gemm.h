@@ -14,6 +14,9 @@
 #include "host/base/dtype.h"
 #include "host/base/status.h"
 #include "kernels/activation/activation.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 typedef struct {
   int64_t batch; /* products; 0 means 1 */
@@ -37,6 +40,7 @@ typedef struct {
 /* 0 when a, b and c are f32. */
 size_t xr_gemm_workspace(const xr_gemm *a);
 xr_status xr_gemm_cpu(const xr_gemm *a);
+xr_status xr_gemm_cuda(const xr_gemm *a, xr_stream stream);
 
 /* The same product on the calling thread alone, in one tile: for use inside a parallel region. */
 size_t xr_gemm_serial_workspace(const xr_gemm *a);
@@ -45,3 +49,5 @@ xr_status xr_gemm_serial_cpu(const xr_gemm *a);
 /* bf16 products are library objects that take milliseconds to make; the last 256 shapes are kept, for all threads. This frees those that
  * no thread is using. The only memory that these functions keep between calls. */
 void xr_gemm_cache_clear(void);
+
+XR_C_END

@@ -16,6 +16,9 @@
 #include "host/base/dtype.h"
 #include "host/base/status.h"
 #include "kernels/activation/activation.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 typedef struct {
   int64_t rows, in, out;
@@ -45,4 +48,8 @@ typedef struct {
 size_t xr_linear_workspace(const xr_linear *a);
 
 xr_status xr_linear_forward_cpu(const xr_linear *a);
+xr_status xr_linear_forward_cuda(const xr_linear *a, xr_stream stream);
 xr_status xr_linear_backward_cpu(const xr_linear *a);
+xr_status xr_linear_backward_cuda(const xr_linear *a, xr_stream stream);
+
+XR_C_END

@@ -10,6 +10,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 enum { XR_IMAGE_CHANNELS = 3 };
 
@@ -26,3 +29,6 @@ static inline int64_t xr_patchify_rows(const xr_patchify *a) { return (a->height
 static inline int64_t xr_patchify_cols(const xr_patchify *a) { return (a->width - a->patch) / a->stride + 1; }
 
 xr_status xr_patchify_forward_cpu(const xr_patchify *a);
+xr_status xr_patchify_forward_cuda(const xr_patchify *a, xr_stream stream);
+
+XR_C_END

@@ -16,6 +16,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 typedef struct {
   int64_t rows, classes; /* R, C */
@@ -33,4 +36,8 @@ typedef struct {
 } xr_cross_entropy;
 
 xr_status xr_cross_entropy_forward_cpu(const xr_cross_entropy *a);
+xr_status xr_cross_entropy_forward_cuda(const xr_cross_entropy *a, xr_stream stream);
 xr_status xr_cross_entropy_backward_cpu(const xr_cross_entropy *a);
+xr_status xr_cross_entropy_backward_cuda(const xr_cross_entropy *a, xr_stream stream);
+
+XR_C_END

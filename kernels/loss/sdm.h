@@ -15,6 +15,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 #define XR_SDM_EPSILON 1e-8
 
@@ -36,4 +39,8 @@ typedef struct {
 size_t xr_sdm_workspace(const xr_sdm *a);
 
 xr_status xr_sdm_forward_cpu(const xr_sdm *a);
+xr_status xr_sdm_forward_cuda(const xr_sdm *a, xr_stream stream);
 xr_status xr_sdm_backward_cpu(const xr_sdm *a);
+xr_status xr_sdm_backward_cuda(const xr_sdm *a, xr_stream stream);
+
+XR_C_END

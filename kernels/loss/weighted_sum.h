@@ -5,6 +5,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 enum { XR_MAX_LOSSES = 16 };
 
@@ -20,4 +23,8 @@ typedef struct {
 } xr_weighted_sum;
 
 xr_status xr_weighted_sum_forward_cpu(const xr_weighted_sum *a);
+xr_status xr_weighted_sum_forward_cuda(const xr_weighted_sum *a, xr_stream stream);
 xr_status xr_weighted_sum_backward_cpu(const xr_weighted_sum *a);
+xr_status xr_weighted_sum_backward_cuda(const xr_weighted_sum *a, xr_stream stream);
+
+XR_C_END

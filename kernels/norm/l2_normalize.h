@@ -9,6 +9,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 #define XR_L2_EPSILON 1e-12
 
@@ -25,4 +28,8 @@ typedef struct {
 } xr_l2_normalize;
 
 xr_status xr_l2_normalize_forward_cpu(const xr_l2_normalize *a);
+xr_status xr_l2_normalize_forward_cuda(const xr_l2_normalize *a, xr_stream stream);
 xr_status xr_l2_normalize_backward_cpu(const xr_l2_normalize *a);
+xr_status xr_l2_normalize_backward_cuda(const xr_l2_normalize *a, xr_stream stream);
+
+XR_C_END

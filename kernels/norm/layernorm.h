@@ -15,6 +15,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 typedef struct {
   int64_t rows, cols;
@@ -39,4 +42,8 @@ typedef struct {
 size_t xr_layernorm_workspace(const xr_layernorm *a);
 
 xr_status xr_layernorm_forward_cpu(const xr_layernorm *a);
+xr_status xr_layernorm_forward_cuda(const xr_layernorm *a, xr_stream stream);
 xr_status xr_layernorm_backward_cpu(const xr_layernorm *a);
+xr_status xr_layernorm_backward_cuda(const xr_layernorm *a, xr_stream stream);
+
+XR_C_END

@@ -8,7 +8,10 @@
  * The moments start as zeros. Kingma, Ba, "Adam", 2015; Loshchilov, Hutter, "Decoupled weight decay regularization", 2019. */
 #pragma once
 
+#include "kernels/common/stream.h"
 #include "kernels/optimizer/segments.h"
+
+XR_C_BEGIN
 
 typedef struct {
   const xr_segment *segments;
@@ -23,3 +26,6 @@ typedef struct {
 } xr_adam;
 
 xr_status xr_adam_cpu(const xr_adam *a);
+xr_status xr_adam_cuda(const xr_adam *a, xr_stream stream);
+
+XR_C_END

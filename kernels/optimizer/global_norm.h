@@ -9,7 +9,10 @@
  * number of threads. */
 #pragma once
 
+#include "kernels/common/stream.h"
 #include "kernels/optimizer/segments.h"
+
+XR_C_BEGIN
 
 typedef struct {
   const xr_segment *segments; /* offset and count are used */
@@ -25,3 +28,6 @@ typedef struct {
 size_t xr_global_norm_workspace(const xr_global_norm *a);
 
 xr_status xr_global_norm_cpu(const xr_global_norm *a);
+xr_status xr_global_norm_cuda(const xr_global_norm *a, xr_stream stream);
+
+XR_C_END

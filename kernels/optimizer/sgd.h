@@ -7,7 +7,10 @@
  * The first step does not read u. With momentum 0 there is no u: it may be NULL. Segments' eps is not used. */
 #pragma once
 
+#include "kernels/common/stream.h"
 #include "kernels/optimizer/segments.h"
+
+XR_C_BEGIN
 
 typedef struct {
   const xr_segment *segments;
@@ -22,3 +25,6 @@ typedef struct {
 } xr_sgd;
 
 xr_status xr_sgd_cpu(const xr_sgd *a);
+xr_status xr_sgd_cuda(const xr_sgd *a, xr_stream stream);
+
+XR_C_END

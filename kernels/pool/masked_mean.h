@@ -8,6 +8,9 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 typedef struct {
   int64_t batch, tokens, width, first; /* B, N, D */
@@ -22,4 +25,8 @@ typedef struct {
 } xr_masked_mean;
 
 xr_status xr_masked_mean_forward_cpu(const xr_masked_mean *a);
+xr_status xr_masked_mean_forward_cuda(const xr_masked_mean *a, xr_stream stream);
 xr_status xr_masked_mean_backward_cpu(const xr_masked_mean *a);
+xr_status xr_masked_mean_backward_cuda(const xr_masked_mean *a, xr_stream stream);
+
+XR_C_END

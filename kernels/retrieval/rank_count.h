@@ -16,6 +16,8 @@
 #include "host/base/status.h"
 #include "kernels/retrieval/ties.h"
 
+XR_C_BEGIN
+
 typedef struct {
   float score;
   int32_t index; /* in the gallery */
@@ -33,3 +35,5 @@ typedef struct {
 } xr_rank_count;
 
 xr_status xr_rank_count_cpu(const xr_rank_count *a);
+
+XR_C_END

@@ -13,6 +13,8 @@
 
 #include "host/base/status.h"
 
+XR_C_BEGIN
+
 typedef struct {
   int64_t queries, k;     /* k >= 1 */
   float *top_scores;      /* [queries, k] */
@@ -26,3 +28,5 @@ typedef struct {
 xr_status xr_topk_begin_cpu(const xr_topk *a);
 xr_status xr_topk_update_cpu(const xr_topk *a);
 xr_status xr_topk_finish_cpu(const xr_topk *a);
+
+XR_C_END
