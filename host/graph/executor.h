@@ -31,6 +31,8 @@ xr_status xr_executor_step(xr_executor *executor, xr_seed seed);
  * 3 of 768 elements are NaN". XR_NOT_FINITE with that message; XR_OK when all are finite. */
 xr_status xr_executor_find_nonfinite(xr_executor *executor, xr_seed seed);
 
-/* ---- for node-by-node comparison (check_nodes.h) */
+/* ---- tick by tick: for node-by-node comparison (check_nodes.h) and benchmarks */
 int xr_executor_tick_count(const xr_executor *executor);
+/* The node that runs at a tick, and in which direction. */
+const xr_node *xr_executor_tick_node(const xr_executor *executor, int tick, bool *backward);
 xr_status xr_executor_run_tick(xr_executor *executor, int tick, xr_seed seed);

@@ -115,6 +115,11 @@ xr_status xr_executor_run_tick(xr_executor *e, int at, xr_seed seed) {
 
 int xr_executor_tick_count(const xr_executor *e) { return e->plan->tick_count; }
 
+const xr_node *xr_executor_tick_node(const xr_executor *e, int tick, bool *backward) {
+  *backward = e->plan->ticks[tick].kind == XR_TICK_BACKWARD;
+  return e->plan->graph->nodes[e->plan->ticks[tick].node];
+}
+
 static void zero_unreached_gradients(const xr_executor *e) {
   const xr_parameters *parameters = e->plan->graph->parameters;
   for (int i = 0; i < xr_parameter_count(parameters); i++) {
