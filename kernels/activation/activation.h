@@ -30,6 +30,7 @@ typedef struct {
   bool accumulate_dx;
 } xr_activation;
 
+xr_status xr_activation_check(const xr_activation *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_activation_forward_cpu(const xr_activation *a);
 xr_status xr_activation_forward_cuda(const xr_activation *a, xr_stream stream);
 xr_status xr_activation_backward_cpu(const xr_activation *a);
