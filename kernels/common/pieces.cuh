@@ -19,9 +19,7 @@ template <class T> constexpr int xr_lanes = (int)(16 / sizeof(T));
 /* Elements in a piece of a kernel that moves both types. */
 template <class A, class B> constexpr int xr_piece_lanes = xr_lanes<A> > xr_lanes<B> ? xr_lanes<A> : xr_lanes<B>;
 
-template <int N> struct xr_pack {
-  float v[N];
-};
+template <int N> struct xr_pack { float v[N]; };
 
 /* How much of a piece exists, and whether it may be moved 16 bytes at a time (then n = N). */
 struct xr_extent {
@@ -116,8 +114,8 @@ static xr_status xr_for_pieces(const char *name, const Body &body, int64_t rows,
   if (in_row > INT32_MAX / rows)
     return xr_fail(XR_UNSUPPORTED, "%s: %lld rows of %lld elements are more than one kernel's", name, (long long)rows, (long long)width);
   const int64_t pieces = rows * in_row, blocks = (pieces + 255) / 256;
-  enum { MOST_BLOCKS = 1 << 16 }; /* of 256 threads: many times what any GPU holds at once */
-  return xr_launch(name, xr_pieces_kernel<N, Body>, (unsigned)(blocks < MOST_BLOCKS ? blocks : MOST_BLOCKS), 256, 0, stream, body,
+  constexpr int64_t most_blocks = 1 << 16; /* of 256 threads: many times what any GPU holds at once */
+  return xr_launch(name, xr_pieces_kernel<N, Body>, (unsigned)(blocks < most_blocks ? blocks : most_blocks), 256, 0, stream, body,
                    (uint32_t)pieces, (uint32_t)in_row, width, wide);
 }
 
@@ -128,31 +126,3 @@ template <int N, class Body> static xr_status xr_for_elements(const char *name, 
 
 /* f(0 of the type that stores `dtype`): what a launcher uses to pick its kernel. */
 template <class F> static xr_status xr_with_type(xr_dtype dtype, F f) { return dtype == XR_F32 ? f(0.0f) : f((xr_bf16)0); }
-
-/* out (+)= factor * in, elementwise: the whole of many backward passes. `out` may be the memory of `in`. */
-template <class Out, class In> struct xr_scaled_copy_body {
-  Out *out;
-  const In *in;
-  float factor;
-  bool accumulate;
-
-  __device__ void operator()(int64_t, int64_t at, xr_extent e) const {
-    constexpr int N = xr_piece_lanes<Out, In>;
-    xr_pack<N> x = xr_load<N>(in + at, e);
-#pragma unroll
-    for (int i = 0; i < N; i++) x.v[i] *= factor;
-    xr_store(out + at, e, x, accumulate);
-  }
-};
-
-static inline xr_status xr_scaled_copy_cuda(const char *name, void *out, xr_dtype out_dtype, bool accumulate, float factor, const void *in,
-                                            xr_dtype in_dtype, int64_t count, xr_stream stream) {
-  return xr_with_type(out_dtype, [&](auto out_zero) {
-    return xr_with_type(in_dtype, [&](auto in_zero) {
-      using Out = decltype(out_zero);
-      using In = decltype(in_zero);
-      const xr_scaled_copy_body<Out, In> body = {(Out *)out, (const In *)in, factor, accumulate};
-      return xr_for_elements<xr_piece_lanes<Out, In>>(name, body, count, stream);
-    });
-  });
-}

@@ -56,8 +56,7 @@ xr_status xr_add_backward_cuda(const xr_add *a, xr_stream stream) {
   if (!a->da && !a->db) return XR_OK;
   return xr_with_type(a->dtype, [&](auto zero) {
     using T = decltype(zero);
-    const backward_body<T> body = {(T *)a->da, (T *)a->db,         (const T *)a->dy, a->alpha,
-                                   a->beta,    a->accumulate_da, a->accumulate_db};
+    const backward_body<T> body = {(T *)a->da, (T *)a->db, (const T *)a->dy, a->alpha, a->beta, a->accumulate_da, a->accumulate_db};
     return xr_for_elements<xr_lanes<T>>("add backward", body, a->count, stream);
   });
 }

@@ -41,6 +41,4 @@ xr_status masked_copy(const xr_dropout *a, void *out, bool accumulate, const voi
 
 xr_status xr_dropout_forward_cuda(const xr_dropout *a, xr_stream stream) { return masked_copy(a, a->y, false, a->x, stream); }
 
-xr_status xr_dropout_backward_cuda(const xr_dropout *a, xr_stream stream) {
-  return masked_copy(a, a->dx, a->accumulate_dx, a->dy, stream);
-}
+xr_status xr_dropout_backward_cuda(const xr_dropout *a, xr_stream stream) { return masked_copy(a, a->dx, a->accumulate_dx, a->dy, stream); }
