@@ -18,7 +18,7 @@ template <int N, class T> __device__ xr_pack<N> xr_column_sum(const T *first, in
   xr_pack<N> sum = xr_filled<N>(0.0f);
 #pragma unroll 4
   for (int64_t k = threadIdx.y; k < count; k += XR_SUM_GROUPS) {
-    const xr_pack<N> x = xr_load<N>(first + k * stride, e);
+    const xr_pack<N> x = xr_piece_load<N>(first + k * stride, e);
 #pragma unroll
     for (int i = 0; i < N; i++) sum.v[i] += x.v[i];
   }

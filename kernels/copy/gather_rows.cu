@@ -11,10 +11,10 @@ template <class T> struct forward_body {
   int64_t tokens, width;
 
   __device__ void operator()(int64_t b, int64_t at, xr_extent e) const {
-    constexpr int N = xr_lanes<T>;
+    constexpr int N = xr_vec_width<T>;
     const int32_t t = index[b];
     const bool legal = t >= 0 && t < tokens;
-    xr_store(y + b * width + at, e, legal ? xr_load<N>(x + (b * tokens + t) * width + at, e) : xr_filled<N>(NAN));
+    xr_piece_store(y + b * width + at, e, legal ? xr_piece_load<N>(x + (b * tokens + t) * width + at, e) : xr_filled<N>(NAN));
   }
 };
 
@@ -28,15 +28,15 @@ template <class T> struct backward_body {
   bool accumulate;
 
   __device__ void operator()(int64_t row, int64_t at, xr_extent e) const {
-    constexpr int N = xr_lanes<T>;
+    constexpr int N = xr_vec_width<T>;
     const uint32_t b = (uint32_t)row / tokens, t = (uint32_t)row - b * tokens, picked = (uint32_t)index[b];
     T *to = dx + row * width + at;
     if (picked >= tokens)
-      xr_store(to, e, xr_filled<N>(NAN));
+      xr_piece_store(to, e, xr_filled<N>(NAN));
     else if (picked == t)
-      xr_store(to, e, xr_load<N>(dy + b * width + at, e), accumulate);
+      xr_piece_store(to, e, xr_piece_load<N>(dy + b * width + at, e), accumulate);
     else if (!accumulate)
-      xr_store(to, e, xr_filled<N>(0.0f));
+      xr_piece_store(to, e, xr_filled<N>(0.0f));
   }
 };
 
@@ -44,9 +44,9 @@ template <class T> struct backward_body {
 
 xr_status xr_gather_rows_forward_cuda(const xr_gather_rows *a, xr_stream stream) {
   XR_TRY(xr_gather_rows_check(a));
-  return xr_with_type(a->dtype, [&](auto zero) {
-    using T = decltype(zero);
-    constexpr int N = xr_lanes<T>;
+  return xr_for_dtype(a->dtype, "gather_rows", [&](auto element) {
+    using T = decltype(element);
+    constexpr int N = xr_vec_width<T>;
     const forward_body<T> body = {(T *)a->y, (const T *)a->x, a->index, a->tokens, a->width};
     return xr_for_pieces<N>("gather_rows", body, a->batch, a->width, a->width % N == 0, stream);
   });
@@ -54,9 +54,9 @@ xr_status xr_gather_rows_forward_cuda(const xr_gather_rows *a, xr_stream stream)
 
 xr_status xr_gather_rows_backward_cuda(const xr_gather_rows *a, xr_stream stream) {
   XR_TRY(xr_gather_rows_check(a));
-  return xr_with_type(a->dtype, [&](auto zero) {
-    using T = decltype(zero);
-    constexpr int N = xr_lanes<T>;
+  return xr_for_dtype(a->dtype, "gather_rows", [&](auto element) {
+    using T = decltype(element);
+    constexpr int N = xr_vec_width<T>;
     const backward_body<T> body = {(T *)a->dx, (const T *)a->dy, a->index, (uint32_t)a->tokens, a->width, a->accumulate_dx};
     return xr_for_pieces<N>("gather_rows backward", body, a->batch * a->tokens, a->width, a->width % N == 0, stream);
   });

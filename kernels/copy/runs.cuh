@@ -10,7 +10,7 @@ template <class T> struct xr_copy_runs_body {
   bool accumulate;
 
   __device__ void operator()(int64_t run, int64_t at, xr_extent e) const {
-    xr_store(out + run * out_stride + at, e, xr_load<xr_lanes<T>>(in + run * in_stride + at, e), accumulate);
+    xr_piece_store(out + run * out_stride + at, e, xr_piece_load<xr_vec_width<T>>(in + run * in_stride + at, e), accumulate);
   }
 };
 
@@ -23,9 +23,9 @@ struct xr_device_runs {
 /* Each run of `out` (+)= the same run of `in`, `length` elements each. */
 static inline xr_status xr_copy_runs_cuda(const char *name, xr_device_runs out, bool accumulate, xr_device_runs in, xr_dtype dtype,
                                           int64_t runs, int64_t length, xr_stream stream) {
-  return xr_with_type(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    constexpr int N = xr_lanes<T>;
+  return xr_for_dtype(dtype, name, [&](auto element) {
+    using T = decltype(element);
+    constexpr int N = xr_vec_width<T>;
     const xr_copy_runs_body<T> body = {(T *)out.base + out.offset, (const T *)in.base + in.offset, out.stride, in.stride, accumulate};
     const bool wide = out.offset % N == 0 && out.stride % N == 0 && in.offset % N == 0 && in.stride % N == 0;
     return xr_for_pieces<N>(name, body, runs, length, wide, stream);

@@ -11,17 +11,17 @@ template <class T> struct assign_body {
   int64_t whole, before, run;
 
   __device__ void operator()(int64_t o, int64_t at, xr_extent e) const {
-    constexpr int N = xr_lanes<T>;
+    constexpr int N = xr_vec_width<T>;
     const T *from = dy + o * run + (at - before);
     xr_pack<N> values = xr_filled<N>(0.0f);
     if (at >= before && at + e.n <= before + run) {
-      values = xr_load<N>(from, e);
+      values = xr_piece_load<N>(from, e);
     } else {
 #pragma unroll
       for (int i = 0; i < N; i++)
-        if (i < e.n && at + i >= before && at + i < before + run) values.v[i] = xr_to_f32(from[i]);
+        if (i < e.n && at + i >= before && at + i < before + run) values.v[i] = xr_to_float(from[i]);
     }
-    xr_store(dx + o * whole + at, e, values);
+    xr_piece_store(dx + o * whole + at, e, values);
   }
 };
 
@@ -39,9 +39,9 @@ xr_status xr_slice_backward_cuda(const xr_slice *a, xr_stream stream) {
   const int64_t run = a->length * a->inner, whole = a->axis * a->inner, before = a->start * a->inner;
   if (a->accumulate_dx)
     return xr_copy_runs_cuda("slice backward", {a->dx, before, whole}, true, {(void *)a->dy, 0, run}, a->dtype, a->outer, run, stream);
-  return xr_with_type(a->dtype, [&](auto zero) {
-    using T = decltype(zero);
-    constexpr int N = xr_lanes<T>;
+  return xr_for_dtype(a->dtype, "slice", [&](auto element) {
+    using T = decltype(element);
+    constexpr int N = xr_vec_width<T>;
     const assign_body<T> body = {(T *)a->dx, (const T *)a->dy, whole, before, run};
     return xr_for_pieces<N>("slice backward", body, a->outer, whole, whole % N == 0 && before % N == 0 && run % N == 0, stream);
   });

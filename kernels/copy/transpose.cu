@@ -14,7 +14,7 @@ template <class T> struct rows_body {
   __device__ void operator()(int64_t row, int64_t at, xr_extent e) const {
     const uint32_t dim1 = (uint32_t)w.dim[1], dim2 = (uint32_t)w.dim[2], r = (uint32_t)row, r2 = r / dim2, r1 = r2 / dim1;
     const int64_t from = r1 * w.stride[0] + (r2 - r1 * dim1) * w.stride[1] + (r - r2 * dim2) * w.stride[2];
-    xr_store(out + row * w.dim[3] + at, e, xr_load<xr_lanes<T>>(in + from + at, e), accumulate);
+    xr_piece_store(out + row * w.dim[3] + at, e, xr_piece_load<xr_vec_width<T>>(in + from + at, e), accumulate);
   }
 };
 
@@ -45,7 +45,7 @@ template <class T> __global__ void __launch_bounds__(TILE *TILE_ROWS) transpose_
     if (x >= t.across || y >= t.along) continue;
     T *to = out + y * t.out_along + x;
     const T value = tile[threadIdx.x][k];
-    *to = accumulate ? xr_from_f32<T>(xr_to_f32(*to) + xr_to_f32(value)) : value;
+    *to = accumulate ? xr_from_float<T>(xr_to_float(*to) + xr_to_float(value)) : value;
   }
 }
 
@@ -65,8 +65,8 @@ tiles tiles_of(const xr_transpose_walk *w) {
     }
     out_stride *= w->dim[k];
   }
-  t.tiles_across = (uint32_t)((t.across + TILE - 1) / TILE);
-  t.tiles_along = (uint32_t)((t.along + TILE - 1) / TILE);
+  t.tiles_across = (uint32_t)xr_blocks(t.across, TILE);
+  t.tiles_along = (uint32_t)xr_blocks(t.along, TILE);
   t.dim1 = (uint32_t)t.dim[1];
   return t;
 }
@@ -74,17 +74,16 @@ tiles tiles_of(const xr_transpose_walk *w) {
 xr_status gather(void *out, bool accumulate, const void *in, xr_dtype dtype, const xr_transpose_walk *w, xr_stream stream) {
   const int64_t rows = w->dim[0] * w->dim[1] * w->dim[2], width = w->dim[3];
   if (rows * width == 0) return XR_OK;
-  return xr_with_type(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    constexpr int N = xr_lanes<T>;
+  return xr_for_dtype(dtype, "transpose", [&](auto element) {
+    using T = decltype(element);
+    constexpr int N = xr_vec_width<T>;
     if (w->fast == XR_MAX_TRANSPOSE - 1) {
       const rows_body<T> body = {(T *)out, (const T *)in, *w, accumulate};
       return xr_for_pieces<N>("transpose", body, rows, width, width % N == 0, stream); /* then every stride is, too */
     }
     const tiles t = tiles_of(w);
     const int64_t blocks = (int64_t)t.tiles_across * t.tiles_along * t.dim[0] * t.dim[1];
-    if (blocks > INT32_MAX) return xr_fail(XR_UNSUPPORTED, "transpose: %lld tiles are more than one kernel's", (long long)blocks);
-    return xr_launch("transpose", transpose_tile_kernel<T>, (unsigned)blocks, dim3(TILE, TILE_ROWS), 0, stream, (T *)out, (const T *)in, t,
+    return xr_launch("transpose", transpose_tile_kernel<T>, blocks, dim3(TILE, TILE_ROWS), 0, stream, (T *)out, (const T *)in, t,
                      accumulate);
   });
 }

@@ -9,7 +9,7 @@ template <class T> struct augment_body {
   xr_augment a;
 
   __device__ void operator()(int64_t row, int64_t at, xr_extent e) const {
-    constexpr int N = xr_lanes<T>;
+    constexpr int N = xr_vec_width<T>;
     const uint32_t image = (uint32_t)row / (uint32_t)a.height, y = (uint32_t)row - image * (uint32_t)a.height;
     xr_augment_decision d = {};
     if (a.decisions) d = a.decisions[image];
@@ -28,7 +28,7 @@ template <class T> struct augment_body {
       x += c == 2;
       c = c == 2 ? 0 : c + 1;
     }
-    xr_store((T *)a.out + row * width * 3 + at, e, out);
+    xr_piece_store((T *)a.out + row * width * 3 + at, e, out);
   }
 
   /* values[c] without an index that is known only at run time, which would put the array into memory */
@@ -39,10 +39,10 @@ template <class T> struct augment_body {
 
 xr_status xr_augment_forward_cuda(const xr_augment *a, xr_stream stream) {
   XR_TRY(xr_augment_forward_check(a));
-  return xr_with_type(a->dtype, [&](auto zero) {
-    using T = decltype(zero);
+  return xr_for_dtype(a->dtype, "augment", [&](auto element) {
+    using T = decltype(element);
     const int64_t row_values = (int64_t)a->width * 3;
-    return xr_for_pieces<xr_lanes<T>>("augment", augment_body<T>{*a}, a->count * a->height, row_values, row_values % xr_lanes<T> == 0,
-                                      stream);
+    return xr_for_pieces<xr_vec_width<T>>("augment", augment_body<T>{*a}, a->count * a->height, row_values,
+                                          row_values % xr_vec_width<T> == 0, stream);
   });
 }
