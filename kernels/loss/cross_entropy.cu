@@ -5,10 +5,11 @@
 
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.cuh"
+#include "kernels/common/shared.cuh"
 #include "kernels/loss/cross_entropy.h"
 #include "kernels/loss/scaled_copy.cuh"
 
-enum { SHORT_ROW = 4096, FEW_THREADS = 256, MANY_THREADS = 1024 };
+enum { SHORT_ROW = 4096, FEW_THREADS = 256, MANY_THREADS = 1024, REDUCTION_BYTES = 1024 };
 
 /* A row as `vectors` aligned pieces of 16 bytes and what lies before and behind them: thread t works on the edge elements and the
  * vectors t, t + THREADS, .. in every pass, so that a pass may overwrite what only this thread reads. */
@@ -20,11 +21,11 @@ template <class T> struct row_cut {
     const bool together = !out || shift == ((uintptr_t)out & 15);
     head = together ? (int)((16 - shift) % 16 / sizeof(T)) : classes;
     if (head > classes) head = classes;
-    vectors = (classes - head) / xr_lanes<T>();
-    edges = classes - vectors * xr_lanes<T>();
+    vectors = (classes - head) / xr_vec_width<T>;
+    edges = classes - vectors * xr_vec_width<T>;
   }
-  __device__ int edge(int i) const { return i < head ? i : i + vectors * xr_lanes<T>(); }
-  __device__ int vector(int i) const { return head + i * xr_lanes<T>(); }
+  __device__ int edge(int i) const { return i < head ? i : i + vectors * xr_vec_width<T>; }
+  __device__ int vector(int i) const { return head + i * xr_vec_width<T>; }
 };
 
 /* What a thread knows of the logits it has seen. */
@@ -62,11 +63,11 @@ struct row_gradient {
 template <class T, int THREADS> static __device__ void fill_row(T *row, int classes, float value) {
   if (!row) return;
   const row_cut<T> cut(row, row, classes);
-  float values[xr_lanes<T>()];
+  float values[xr_vec_width<T>];
 #pragma unroll
-  for (int k = 0; k < xr_lanes<T>(); k++) values[k] = value;
-  for (int i = (int)threadIdx.x; i < cut.edges; i += THREADS) row[cut.edge(i)] = (T)value;
-  for (int i = (int)threadIdx.x; i < cut.vectors; i += THREADS) xr_store16(row + cut.vector(i), values);
+  for (int k = 0; k < xr_vec_width<T>; k++) values[k] = value;
+  for (int i = (int)threadIdx.x; i < cut.edges; i += THREADS) row[cut.edge(i)] = xr_from_float<T>(value);
+  for (int i = (int)threadIdx.x; i < cut.vectors; i += THREADS) xr_store(row + cut.vector(i), values);
 }
 
 template <int THREADS> static __device__ double row_divisor(const xr_cross_entropy &a) {
@@ -77,7 +78,6 @@ template <int THREADS> static __device__ double row_divisor(const xr_cross_entro
 }
 
 template <class T, int THREADS, bool CACHED> static __global__ void __launch_bounds__(THREADS) row_kernel(const xr_cross_entropy a) {
-  extern __shared__ float4 smem[];
   const int classes = (int)a.classes, label = a.labels[blockIdx.x];
   const T *row = (const T *)a.logits + (int64_t)blockIdx.x * classes;
   T *gradient = a.gradient ? (T *)a.gradient + (int64_t)blockIdx.x * classes : nullptr;
@@ -86,19 +86,19 @@ template <class T, int THREADS, bool CACHED> static __global__ void __launch_bou
     if (threadIdx.x == 0) a.row_loss[blockIdx.x] = label == -1 ? 0.0f : NAN;
     return;
   }
-  const float label_logit = (float)row[label]; /* read by all before the reductions, so before anything is overwritten */
+  const float label_logit = xr_to_float(row[label]); /* read by all before the reductions, so before anything is overwritten */
   const row_cut<T> cut(row, gradient, classes);
-  T *cache = reinterpret_cast<T *>(smem);
+  T *cache = xr_shared<T>();
   seen mine = {-INFINITY, 0, 0};
   for (int i = (int)threadIdx.x; i < cut.edges; i += THREADS) {
-    const float z[1] = {(float)row[cut.edge(i)]};
+    const float z[1] = {xr_to_float(row[cut.edge(i)])};
     mine.add(z);
   }
 #pragma unroll 2
   for (int i = (int)threadIdx.x; i < cut.vectors; i += THREADS) {
-    float z[xr_lanes<T>()];
-    xr_load16(row + cut.vector(i), z);
-    if (CACHED) xr_store16(cache + i * xr_lanes<T>(), z);
+    float z[xr_vec_width<T>];
+    xr_load(z, row + cut.vector(i));
+    if (CACHED) xr_store(cache + i * xr_vec_width<T>, z);
     mine.add(z);
   }
   const float largest = xr_block_max<THREADS>(mine.largest);
@@ -116,16 +116,16 @@ template <class T, int THREADS, bool CACHED> static __global__ void __launch_bou
       largest, (float)(1 / exponentials), a.smoothing / (float)classes, 1 - a.smoothing, (float)(1 / row_divisor<THREADS>(a)), label};
   for (int i = (int)threadIdx.x; i < cut.edges; i += THREADS) {
     const int at = cut.edge(i);
-    gradient[at] = (T)g.of((float)row[at], at);
+    gradient[at] = xr_from_float<T>(g.of(xr_to_float(row[at]), at));
   }
 #pragma unroll 2
   for (int i = (int)threadIdx.x; i < cut.vectors; i += THREADS) {
     const int at = cut.vector(i);
-    float z[xr_lanes<T>()];
-    xr_load16(CACHED ? cache + i * xr_lanes<T>() : row + at, z);
+    float z[xr_vec_width<T>];
+    xr_load(z, CACHED ? cache + i * xr_vec_width<T> : row + at);
 #pragma unroll
-    for (int k = 0; k < xr_lanes<T>(); k++) z[k] = g.of(z[k], at + k);
-    xr_store16(gradient + at, z);
+    for (int k = 0; k < xr_vec_width<T>; k++) z[k] = g.of(z[k], at + k);
+    xr_store(gradient + at, z);
   }
 }
 
@@ -141,27 +141,36 @@ static __global__ void __launch_bounds__(MANY_THREADS) loss_kernel(const xr_cros
   if (threadIdx.x == 0) a.loss[0] = counted ? (float)(total / (a.divisor > 0 ? (double)a.divisor : (double)counted)) : 0.0f;
 }
 
-template <class T, int THREADS> static xr_status launch_rows(const xr_cross_entropy *a, xr_stream stream) {
-  const size_t bytes = (size_t)a->classes * sizeof(T) / 16 * 16;
-  const dim3 grid((unsigned)a->rows), block(THREADS);
-  const bool cached = a->gradient && xr_fits_in_shared(row_kernel<T, THREADS, true>, bytes);
-  return cached ? xr_launch(row_kernel<T, THREADS, true>, grid, block, bytes, stream, *a)
-                : xr_launch(row_kernel<T, THREADS, false>, grid, block, 0, stream, *a);
+/* Whether a block can keep `bytes` beside what the reductions need. */
+static xr_status fits_in_shared(size_t bytes, bool *fits) {
+  int device, most;
+  XR_TRY(xr_cuda_status(cudaGetDevice(&device), "cross_entropy"));
+  XR_TRY(xr_cuda_status(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cross_entropy"));
+  *fits = bytes + REDUCTION_BYTES <= (size_t)most;
+  return XR_OK;
 }
 
-template <class T> static xr_status forward(const xr_cross_entropy *a, xr_stream stream) {
-  if (a->rows > 0) XR_TRY(a->classes <= SHORT_ROW ? (launch_rows<T, FEW_THREADS>(a, stream)) : (launch_rows<T, MANY_THREADS>(a, stream)));
-  return xr_launch(loss_kernel, dim3(1), dim3(MANY_THREADS), 0, stream, *a);
+template <class T, int THREADS> static xr_status launch_rows(const xr_cross_entropy *a, xr_stream stream) {
+  const size_t bytes = (size_t)a->classes * sizeof(T) / 16 * 16;
+  bool cached;
+  XR_TRY(fits_in_shared(bytes, &cached));
+  return cached && a->gradient ? xr_launch("cross_entropy", row_kernel<T, THREADS, true>, a->rows, THREADS, bytes, stream, *a)
+                               : xr_launch("cross_entropy", row_kernel<T, THREADS, false>, a->rows, THREADS, 0, stream, *a);
 }
 
 extern "C" xr_status xr_cross_entropy_forward_cuda(const xr_cross_entropy *a, xr_stream stream) {
   XR_TRY(xr_cross_entropy_check(a));
-  return a->dtype == XR_F32 ? forward<float>(a, stream) : forward<__nv_bfloat16>(a, stream);
+  XR_TRY(xr_for_dtype(a->dtype, "cross_entropy", [&](auto element) {
+    typedef decltype(element) T;
+    return a->classes <= SHORT_ROW ? launch_rows<T, FEW_THREADS>(a, stream) : launch_rows<T, MANY_THREADS>(a, stream);
+  }));
+  return xr_launch("cross_entropy", loss_kernel, 1, MANY_THREADS, 0, stream, *a);
 }
 
 extern "C" xr_status xr_cross_entropy_backward_cuda(const xr_cross_entropy *a, xr_stream stream) {
   XR_TRY(xr_cross_entropy_check(a));
-  const int64_t count = a->rows * a->classes;
-  return a->dtype == XR_F32 ? xr_scaled_copy_launch<float>(a->dlogits, a->gradient, a->dloss, a->accumulate_dlogits, count, stream)
-                            : xr_scaled_copy_launch<__nv_bfloat16>(a->dlogits, a->gradient, a->dloss, a->accumulate_dlogits, count, stream);
+  return xr_for_dtype(a->dtype, "cross_entropy", [&](auto element) {
+    return xr_scaled_copy_launch<decltype(element)>("cross_entropy", a->dlogits, a->gradient, a->dloss, a->accumulate_dlogits,
+                                                    a->rows * a->classes, stream);
+  });
 }

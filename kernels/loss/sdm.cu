@@ -79,7 +79,7 @@ template <int LANES> static __device__ __forceinline__ xr_sdm_part together_in_w
   return p;
 }
 
-static __device__ __forceinline__ int tile_size(int64_t batch, int64_t first) { return (int)(batch - first < TILE ? batch - first : TILE); }
+static __device__ __forceinline__ int tile_size(int64_t batch, int64_t first) { return (int)min(batch - first, (int64_t)TILE); }
 
 static __global__ void __launch_bounds__(THREADS) tiles_kernel(const xr_sdm a) {
   __shared__ float tile[TILE * STRIDE];
@@ -189,13 +189,13 @@ static __global__ void __launch_bounds__(THREADS) gradient_kernel(const xr_sdm a
 
 extern "C" xr_status xr_sdm_forward_cuda(const xr_sdm *a, xr_stream stream) {
   XR_TRY(xr_sdm_check(a));
-  const unsigned tiles = (unsigned)((a->batch + TILE - 1) / TILE);
-  XR_TRY(xr_launch(tiles_kernel, dim3(tiles, tiles), dim3(THREADS), 0, stream, *a));
-  XR_TRY(xr_launch(anchors_kernel, dim3((unsigned)((a->batch + ANCHORS - 1) / ANCHORS)), dim3(THREADS), 0, stream, *a));
-  return xr_launch(gradient_kernel, dim3(tiles, tiles), dim3(THREADS), 0, stream, *a);
+  const int64_t tiles = xr_blocks(a->batch, TILE);
+  XR_TRY(xr_launch("sdm", tiles_kernel, xr_grid{tiles, tiles, 1}, THREADS, 0, stream, *a));
+  XR_TRY(xr_launch("sdm", anchors_kernel, xr_blocks(a->batch, ANCHORS), THREADS, 0, stream, *a));
+  return xr_launch("sdm", gradient_kernel, xr_grid{tiles, tiles, 1}, THREADS, 0, stream, *a);
 }
 
 extern "C" xr_status xr_sdm_backward_cuda(const xr_sdm *a, xr_stream stream) {
   XR_TRY(xr_sdm_check(a));
-  return xr_scaled_copy_launch<float>(a->dsimilarity, a->gradient, a->dloss, a->accumulate_dsimilarity, a->batch * a->batch, stream);
+  return xr_scaled_copy_launch<float>("sdm", a->dsimilarity, a->gradient, a->dloss, a->accumulate_dsimilarity, a->batch * a->batch, stream);
 }

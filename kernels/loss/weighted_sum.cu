@@ -15,10 +15,10 @@ static __global__ void backward_kernel(const xr_weighted_sum a) {
 
 extern "C" xr_status xr_weighted_sum_forward_cuda(const xr_weighted_sum *a, xr_stream stream) {
   XR_TRY(xr_weighted_sum_check(a));
-  return xr_launch(forward_kernel, dim3(1), dim3(1), 0, stream, *a);
+  return xr_launch("weighted_sum", forward_kernel, 1, 1, 0, stream, *a);
 }
 
 extern "C" xr_status xr_weighted_sum_backward_cuda(const xr_weighted_sum *a, xr_stream stream) {
   XR_TRY(xr_weighted_sum_check(a));
-  return xr_launch(backward_kernel, dim3(1), dim3(1), 0, stream, *a);
+  return xr_launch("weighted_sum", backward_kernel, 1, 1, 0, stream, *a);
 }

@@ -1,4 +1,6 @@
 /* One launch for all parameters: a block of threads a chunk. 16 bytes read and 12 written for an element, 14 with a bf16 copy. */
+#include <math.h>
+
 #include "kernels/common/launch.h"
 #include "kernels/optimizer/adam.h"
 #include "kernels/optimizer/chunk.cuh"
@@ -43,20 +45,21 @@ static __global__ void __launch_bounds__(XR_CHUNK_THREADS) adam_kernel(const xr_
   const float *gradient = a.gradient + chunk.offset;
   __nv_bfloat16 *compute = xr_chunk_compute(a.compute, segment, chunk);
   int done = 0;
-  if (xr_is_aligned(w, 16) && xr_is_aligned(m, 16) && xr_is_aligned(v, 16) && xr_is_aligned(gradient, 16) && xr_is_aligned(compute, 8)) {
+  if (xr_chunk_aligned(compute, w, m, v, gradient)) {
     for (int i = (int)threadIdx.x * 4; i + 4 <= chunk.count; i += XR_CHUNK_THREADS * 4) {
-      const float4 g4 = *reinterpret_cast<const float4 *>(gradient + i);
-      float4 w4 = *reinterpret_cast<float4 *>(w + i), m4 = *reinterpret_cast<float4 *>(m + i), v4 = *reinterpret_cast<float4 *>(v + i);
-      update(c, g4.x, w4.x, m4.x, v4.x);
-      update(c, g4.y, w4.y, m4.y, v4.y);
-      update(c, g4.z, w4.z, m4.z, v4.z);
-      update(c, g4.w, w4.w, m4.w, v4.w);
-      *reinterpret_cast<float4 *>(w + i) = w4;
-      *reinterpret_cast<float4 *>(m + i) = m4;
-      *reinterpret_cast<float4 *>(v + i) = v4;
-      if (compute) xr_store_bf16x4(compute + i, w4);
+      float g4[4], w4[4], m4[4], v4[4];
+      xr_load(g4, gradient + i);
+      xr_load(w4, w + i);
+      xr_load(m4, m + i);
+      xr_load(v4, v + i);
+#pragma unroll
+      for (int k = 0; k < 4; k++) update(c, g4[k], w4[k], m4[k], v4[k]);
+      xr_store(w + i, w4);
+      xr_store(m + i, m4);
+      xr_store(v + i, v4);
+      if (compute) xr_store_compute(compute + i, w4);
     }
-    done = chunk.count & ~3;
+    done = chunk.count / 4 * 4;
   }
   for (int i = done + (int)threadIdx.x; i < chunk.count; i += XR_CHUNK_THREADS) {
     update(c, gradient[i], w[i], m[i], v[i]);
@@ -65,6 +68,5 @@ static __global__ void __launch_bounds__(XR_CHUNK_THREADS) adam_kernel(const xr_
 }
 
 extern "C" xr_status xr_adam_cuda(const xr_adam *a, xr_stream stream) {
-  if (a->table.chunks == 0) return XR_OK;
-  return xr_launch(adam_kernel, dim3((unsigned)a->table.chunks), dim3(XR_CHUNK_THREADS), 0, stream, *a);
+  return xr_launch("adam", adam_kernel, a->table.chunks, XR_CHUNK_THREADS, 0, stream, *a);
 }

@@ -1,4 +1,6 @@
 /* Two launches: a sum of squares for each chunk, then one block adds them and decides. Every order is fixed by the table alone. */
+#include <math.h>
+
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.cuh"
 #include "kernels/optimizer/chunk.cuh"
@@ -13,13 +15,14 @@ static __global__ void __launch_bounds__(XR_CHUNK_THREADS) sum_chunks_kernel(con
   const float *gradient = a.gradient + chunk.offset;
   double sum = 0;
   int done = 0;
-  if (xr_is_aligned(gradient, 16)) {
+  if (xr_chunk_aligned(nullptr, gradient)) {
 #pragma unroll 4
     for (int i = (int)threadIdx.x * 4; i + 4 <= chunk.count; i += XR_CHUNK_THREADS * 4) {
-      const float4 g = *reinterpret_cast<const float4 *>(gradient + i);
-      sum += (square(g.x) + square(g.y)) + (square(g.z) + square(g.w));
+      float g[4];
+      xr_load(g, gradient + i);
+      sum += (square(g[0]) + square(g[1])) + (square(g[2]) + square(g[3]));
     }
-    done = chunk.count & ~3;
+    done = chunk.count / 4 * 4;
   }
   for (int i = done + (int)threadIdx.x; i < chunk.count; i += XR_CHUNK_THREADS) sum += square(gradient[i]);
   sum = xr_block_sum<XR_CHUNK_THREADS>(sum);
@@ -36,7 +39,7 @@ static __global__ void __launch_bounds__(FINISH_THREADS) finish_kernel(const xr_
     total += sum;
   }
   total = xr_block_sum<FINISH_THREADS>(total);
-  first_bad = xr_block_min<FINISH_THREADS>(first_bad);
+  first_bad = xr_block_reduce<FINISH_THREADS>(first_bad, xr_min());
   if (threadIdx.x != 0) return;
   const bool bad = first_bad != INT32_MAX;
   const double norm = sqrt(total), limit = (double)a.max_norm / (norm + 1e-6);
@@ -47,7 +50,6 @@ static __global__ void __launch_bounds__(FINISH_THREADS) finish_kernel(const xr_
 
 extern "C" xr_status xr_global_norm_cuda(const xr_global_norm *a, xr_stream stream) {
   XR_TRY(xr_global_norm_check(a));
-  if (a->table.chunks > 0)
-    XR_TRY(xr_launch(sum_chunks_kernel, dim3((unsigned)a->table.chunks), dim3(XR_CHUNK_THREADS), 0, stream, *a));
-  return xr_launch(finish_kernel, dim3(1), dim3(FINISH_THREADS), 0, stream, *a);
+  XR_TRY(xr_launch("global_norm", sum_chunks_kernel, a->table.chunks, XR_CHUNK_THREADS, 0, stream, *a));
+  return xr_launch("global_norm", finish_kernel, 1, FINISH_THREADS, 0, stream, *a);
 }

@@ -1,4 +1,6 @@
 /* One launch for all parameters: a block of threads a chunk. 12 bytes read and 8 written for an element, 10 with a bf16 copy. */
+#include <math.h>
+
 #include "kernels/common/launch.h"
 #include "kernels/optimizer/chunk.cuh"
 #include "kernels/optimizer/sgd.h"
@@ -27,16 +29,8 @@ static __device__ __forceinline__ void update(const sgd_constants &c, float grad
   w -= c.lr * (c.fresh * g + c.kept * u);
 }
 
-static __device__ __forceinline__ void update(const sgd_constants &c, const float4 &gradient, float4 &w, float4 &u) {
-  update(c, gradient.x, w.x, u.x);
-  update(c, gradient.y, w.y, u.y);
-  update(c, gradient.z, w.z, u.z);
-  update(c, gradient.w, w.w, u.w);
-}
-
 /* Without momentum the buffer is NULL and u = g lives in a register: momentum 0 in the formula. */
-template <bool MOMENTUM>
-static __global__ void __launch_bounds__(XR_CHUNK_THREADS) sgd_kernel(const xr_sgd a) {
+template <bool MOMENTUM> static __global__ void __launch_bounds__(XR_CHUNK_THREADS) sgd_kernel(const xr_sgd a) {
   if (!isfinite(a.step->gradient_scale)) return;
   const xr_chunk chunk = a.table.chunk[blockIdx.x];
   const xr_segment &segment = a.table.segment[chunk.segment];
@@ -46,17 +40,19 @@ static __global__ void __launch_bounds__(XR_CHUNK_THREADS) sgd_kernel(const xr_s
   __nv_bfloat16 *compute = xr_chunk_compute(a.compute, segment, chunk);
   const bool read_u = MOMENTUM && !c.first;
   int done = 0;
-  if (xr_is_aligned(w, 16) && xr_is_aligned(u, 16) && xr_is_aligned(gradient, 16) && xr_is_aligned(compute, 8)) {
+  if (xr_chunk_aligned(compute, w, u, gradient)) {
     for (int i = (int)threadIdx.x * 4; i + 4 <= chunk.count; i += XR_CHUNK_THREADS * 4) {
-      const float4 g4 = *reinterpret_cast<const float4 *>(gradient + i);
-      float4 w4 = *reinterpret_cast<float4 *>(w + i), u4 = make_float4(0, 0, 0, 0);
-      if (read_u) u4 = *reinterpret_cast<float4 *>(u + i);
-      update(c, g4, w4, u4);
-      *reinterpret_cast<float4 *>(w + i) = w4;
-      if (MOMENTUM) *reinterpret_cast<float4 *>(u + i) = u4;
-      if (compute) xr_store_bf16x4(compute + i, w4);
+      float g4[4], w4[4], u4[4] = {0, 0, 0, 0};
+      xr_load(g4, gradient + i);
+      xr_load(w4, w + i);
+      if (read_u) xr_load(u4, u + i);
+#pragma unroll
+      for (int k = 0; k < 4; k++) update(c, g4[k], w4[k], u4[k]);
+      xr_store(w + i, w4);
+      if (MOMENTUM) xr_store(u + i, u4);
+      if (compute) xr_store_compute(compute + i, w4);
     }
-    done = chunk.count & ~3;
+    done = chunk.count / 4 * 4;
   }
   for (int i = done + (int)threadIdx.x; i < chunk.count; i += XR_CHUNK_THREADS) {
     float u1 = read_u ? u[i] : 0;
@@ -68,7 +64,5 @@ static __global__ void __launch_bounds__(XR_CHUNK_THREADS) sgd_kernel(const xr_s
 
 extern "C" xr_status xr_sgd_cuda(const xr_sgd *a, xr_stream stream) {
   XR_TRY(xr_sgd_check(a));
-  if (a->table.chunks == 0) return XR_OK;
-  return xr_launch(a->momentum > 0 ? sgd_kernel<true> : sgd_kernel<false>, dim3((unsigned)a->table.chunks), dim3(XR_CHUNK_THREADS), 0,
-                   stream, *a);
+  return xr_launch("sgd", a->momentum > 0 ? sgd_kernel<true> : sgd_kernel<false>, a->table.chunks, XR_CHUNK_THREADS, 0, stream, *a);
 }
