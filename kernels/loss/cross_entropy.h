@@ -36,9 +36,7 @@ typedef struct {
   bool accumulate_dlogits;
 } xr_cross_entropy;
 
-/* What both backends refuse before they look at any value. */
-xr_status xr_cross_entropy_check(const xr_cross_entropy *a);
-
+xr_status xr_cross_entropy_check(const xr_cross_entropy *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_cross_entropy_forward_cpu(const xr_cross_entropy *a);
 xr_status xr_cross_entropy_forward_cuda(const xr_cross_entropy *a, xr_stream stream);
 xr_status xr_cross_entropy_backward_cpu(const xr_cross_entropy *a);

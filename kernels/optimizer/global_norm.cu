@@ -44,7 +44,7 @@ static __global__ void __launch_bounds__(FINISH_THREADS) finish_kernel(const xr_
   const bool bad = first_bad != INT32_MAX;
   const double norm = sqrt(total), limit = (double)a.max_norm / (norm + 1e-6);
   a.norm[0] = bad ? NAN : (float)norm;
-  a.factor[0] = bad ? NAN : a.max_norm > 0 && limit < 1 ? (float)limit : 1.0f;
+  a.factor[0] = bad || (a.loss && !isfinite(a.loss[0])) ? NAN : a.max_norm > 0 && limit < 1 ? (float)limit : 1.0f;
   a.first_bad[0] = bad ? first_bad : -1;
 }
 
