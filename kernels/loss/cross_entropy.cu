@@ -12,15 +12,13 @@
 enum { SHORT_ROW = 4096, FEW_THREADS = 256, MANY_THREADS = 1024, REDUCTION_BYTES = 1024 };
 
 /* A row as `vectors` aligned pieces of 16 bytes and what lies before and behind them: thread t works on the edge elements and the
- * vectors t, t + THREADS, .. in every pass, so that a pass may overwrite what only this thread reads. */
+ * vectors t, t + THREADS, .. in every pass, so that a pass may overwrite what only this thread reads. Tensors start at multiples of 16
+ * bytes, so a row of logits and its gradient are cut alike. */
 template <class T> struct row_cut {
   int head, vectors, edges;
 
-  __device__ row_cut(const T *in, const T *out, int classes) {
-    const unsigned shift = (unsigned)((uintptr_t)in & 15);
-    const bool together = !out || shift == ((uintptr_t)out & 15);
-    head = together ? (int)((16 - shift) % 16 / sizeof(T)) : classes;
-    if (head > classes) head = classes;
+  __device__ row_cut(const T *row, int classes) {
+    head = min((int)((16 - (uintptr_t)row % 16) % 16 / sizeof(T)), classes);
     vectors = (classes - head) / xr_vec_width<T>;
     edges = classes - vectors * xr_vec_width<T>;
   }
@@ -62,7 +60,7 @@ struct row_gradient {
 /* The whole row is one value: 0 for a row that is left out, NaN for a label that no class has. */
 template <class T, int THREADS> static __device__ void fill_row(T *row, int classes, float value) {
   if (!row) return;
-  const row_cut<T> cut(row, row, classes);
+  const row_cut<T> cut(row, classes);
   float values[xr_vec_width<T>];
 #pragma unroll
   for (int k = 0; k < xr_vec_width<T>; k++) values[k] = value;
@@ -87,7 +85,7 @@ template <class T, int THREADS, bool CACHED> static __global__ void __launch_bou
     return;
   }
   const float label_logit = xr_to_float(row[label]); /* read by all before the reductions, so before anything is overwritten */
-  const row_cut<T> cut(row, gradient, classes);
+  const row_cut<T> cut(row, classes);
   T *cache = xr_shared<T>();
   seen mine = {-INFINITY, 0, 0};
   for (int i = (int)threadIdx.x; i < cut.edges; i += THREADS) {

@@ -1,4 +1,5 @@
-/* The backward pass of losses whose gradient was made in forward: out (+)= factor[0] * in. `out` may be the memory of `in`. */
+/* The backward pass of losses whose gradient was made in forward: out (+)= factor[0] * in. `out` may be the memory of `in`.
+ * Both start at multiples of 16 bytes. */
 #pragma once
 
 #include "kernels/common/launch.h"
@@ -17,10 +18,10 @@ template <int W, class T> static __device__ __forceinline__ void xr_scaled_copy_
 
 template <class T>
 static __global__ void __launch_bounds__(XR_SCALED_COPY_THREADS)
-    xr_scaled_copy_kernel(T *out, const T *in, const float *factor, bool accumulate, int64_t count, bool aligned) {
+    xr_scaled_copy_kernel(T *out, const T *in, const float *factor, bool accumulate, int64_t count) {
   constexpr int width = xr_vec_width<T>;
   const int64_t first = ((int64_t)blockIdx.x * XR_SCALED_COPY_THREADS + threadIdx.x) * width;
-  if (aligned && first + width <= count) {
+  if (first + width <= count) {
     xr_scaled_copy_piece<width>(out + first, in + first, *factor, accumulate);
   } else {
     for (int64_t i = first; i < count && i < first + width; i++) xr_scaled_copy_piece<1>(out + i, in + i, *factor, accumulate);
@@ -31,5 +32,5 @@ template <class T>
 static xr_status xr_scaled_copy_launch(const char *name, void *out, const void *in, const float *factor, bool accumulate, int64_t count,
                                        xr_stream stream) {
   return xr_launch(name, xr_scaled_copy_kernel<T>, xr_blocks(count, XR_SCALED_COPY_THREADS * xr_vec_width<T>), XR_SCALED_COPY_THREADS, 0,
-                   stream, static_cast<T *>(out), static_cast<const T *>(in), factor, accumulate, count, xr_vec_fits<T>(0, out, in));
+                   stream, static_cast<T *>(out), static_cast<const T *>(in), factor, accumulate, count);
 }
