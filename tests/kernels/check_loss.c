@@ -108,7 +108,7 @@ static const check_case sdm_cases[] = {
     {{12, 20, 1000, 0}, .golden = "groups"},
     {{12, 20, 500, IMAGES}, .golden = "semi"},
     {{67, 100, 250, IMAGES}, .golden = "warm"},
-    {{2, 20, 1000, IMAGES}},
+    {{2, 1000, 1000, IMAGES}},
     {{63, 20, 500, IMAGES | ACCUMULATE}},
     {{64, 20, 1000, 0}},
     {{64, 1000, 500, IMAGES | IN_PLACE}},
