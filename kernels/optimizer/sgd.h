@@ -13,8 +13,7 @@
 XR_C_BEGIN
 
 typedef struct {
-  const xr_segment *segments;
-  int64_t segment_count;
+  xr_segment_table table;
   float momentum; /* 0 to below 1 */
   bool nesterov;  /* needs momentum */
   const xr_optimizer_step *step;
@@ -24,6 +23,7 @@ typedef struct {
   xr_bf16 *compute;       /* bf16 copies of the parameters, or NULL when no segment has one */
 } xr_sgd;
 
+xr_status xr_sgd_check(const xr_sgd *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_sgd_cpu(const xr_sgd *a);
 xr_status xr_sgd_cuda(const xr_sgd *a, xr_stream stream);
 
