@@ -28,7 +28,6 @@
 #include "kernels/attention/attention_check.h"
 #include "kernels/attention/attention_strip.cuh"
 #include "kernels/common/launch.h"
-#include "kernels/common/shared.cuh"
 
 namespace {
 
@@ -37,28 +36,29 @@ using namespace xr_attention_device;
 /* What a launch hands to its kernel beside the contract's arguments. */
 struct pass {
   xr_attention a;
-  int blocks;     /* of strips for each head of each sample */
-  bool wide;      /* rows of every tensor can be moved 16 bytes at a time */
-  float scale;    /* never 0 */
-  float *delta;   /* [batch, heads, query_count] */
-  float *partial; /* [batch, heads, query_count, head_dim]: dq of each sample over scale, or NULL */
+  int blocks;              /* of strips for each head of each sample */
+  bool wide;               /* rows of every tensor can be moved 16 bytes at a time */
+  float scale;             /* never 0 */
+  run_of<float, 2> *pairs; /* [batch, heads, query_count]: lse in units of power(), and delta */
+  float *partial;          /* [batch, heads, query_count, head_dim]: dq of each sample over scale, or NULL */
 };
 
 /* Which head of which sample a block works for, and this warp's strip. */
 struct place {
-  int64_t b, h, rows; /* rows: index of query 0 of this head in lse and delta */
-  int first;          /* row of the strip */
+  int b, h;
+  int64_t rows; /* index of query 0 of this head in lse and delta */
+  int first;    /* row of the strip */
   int block_first, block_end;
   int keys;
   float valid; /* 1, or NaN where key_length is not possible; every result is multiplied by it */
 };
 
 __device__ place find_place(const pass &p) {
-  const int64_t unit = blockIdx.x / p.blocks;
-  const int warps = (int)blockDim.x / 32, block = (int)(blockIdx.x % p.blocks);
+  const int unit = (int)blockIdx.x / p.blocks, heads = (int)p.a.heads;
+  const int warps = (int)blockDim.x / 32, block = (int)blockIdx.x % p.blocks;
   place at;
-  at.b = unit / p.a.heads;
-  at.h = unit % p.a.heads;
+  at.b = unit / heads;
+  at.h = unit % heads;
   at.rows = unit * p.a.query_count;
   at.block_first = block * warps * kStrip;
   at.block_end = at.block_first + warps * kStrip;
@@ -73,7 +73,8 @@ template <typename T, typename V> __device__ head_rows<T> rows_of(const pass &p,
   return {static_cast<T *>(base) + at.b * stride.batch + at.h * p.a.head_dim, stride.row, (int)p.a.head_dim, p.wide};
 }
 
-/* Row first + row(slot) of `to` = factor[slot] times acc (+ what is there), for rows below `rows`. */
+/* Row first + row(slot) of `to` = factor[slot] times acc (+ what is there), for rows below `rows`. A factor of 0 gives 0 whatever acc
+ * holds. */
 template <typename S, typename U, int N>
 __device__ __forceinline__ void store(const head_rows<U> &to, int first, int rows, const float (&acc)[N][4],
                                       const float (&factor)[S::kSlots], bool add) {
@@ -82,7 +83,10 @@ __device__ __forceinline__ void store(const head_rows<U> &to, int first, int row
     if (r >= rows) return;
     run_of<U, S::kRun> y = {};
     if (add) y = to.template read<S::kRun>(r, column);
-    for (int i = 0; i < S::kRun; i++) narrow(&y.x[i], x.x[i] * factor[slot] + (add ? widen(y.x[i]) : 0.0f));
+    for (int i = 0; i < S::kRun; i++) {
+      const float value = factor[slot] == 0 ? 0.0f : x.x[i] * factor[slot];
+      y.x[i] = xr_from_float<U>(add ? value + xr_to_float(y.x[i]) : value);
+    }
     to.template write<S::kRun>(r, column, y);
   });
 }
@@ -94,6 +98,10 @@ template <int N> __device__ __forceinline__ void zero(float (&acc)[N][4]) {
 
 /* ---- forward */
 
+/* Powers are relative to a score that is near the highest yet: they, their sum and what is mixed by them are scaled anew only when a score
+ * exceeds it by this much. Nothing is lost, since 2^8 (e^8) is far from overflow and rounding is relative. */
+constexpr float kSlack = 8;
+
 template <typename T, int D> struct forward_strip {
   using S = strip<T, D>;
   typename S::operand q;
@@ -101,11 +109,11 @@ template <typename T, int D> struct forward_strip {
   int first, keys, sure; /* every row sees the keys below `sure` */
   bool causal;
   float *scratch;
-  float high[S::kSlots], sum[S::kSlots]; /* of each row: the highest score yet; this lane's part of the sum of powers */
+  float shift[S::kSlots], sum[S::kSlots]; /* of each row: what powers are relative to; this lane's part of their sum */
   float acc[D / 8][4];
 
-  template <int C> __device__ __forceinline__ void step(int key, const T *k, const T *v, const float *) {
-    float s[C / 8][4], correction[S::kSlots], shift[S::kSlots];
+  template <int C> __device__ __forceinline__ void step(int key, const T *k, const T *v, const run_of<float, 2> *) {
+    float s[C / 8][4], correction[S::kSlots];
     S::template scores<C>(s, q, k);
     if (key + C > sure) {
 #pragma unroll
@@ -117,20 +125,32 @@ template <typename T, int D> struct forward_strip {
         }
       }
     }
+    bool grows = false;
 #pragma unroll
     for (int i = 0; i < S::kSlots; i++) {
-      float now = high[i];
+      float now = -INFINITY;
 #pragma unroll
       for (int n = 0; n < C / 8; n++) {
 #pragma unroll
         for (int e = 0; e < 4; e++)
           if (S::slot(e) == i) now = fmaxf(now, s[n][e]);
       }
-      now = highest_of_row<S>(now);
-      correction[i] = S::power((high[i] - now) * unit);
-      high[i] = now;
-      shift[i] = now * unit;
-      sum[i] *= correction[i];
+      now = highest_of_row<S>(now) * unit;
+      correction[i] = 1;
+      if (now > shift[i] + kSlack) {
+        correction[i] = S::power(shift[i] - now);
+        shift[i] = now;
+        grows = true;
+      }
+    }
+    if (__any_sync(~0u, grows)) {
+#pragma unroll
+      for (int i = 0; i < S::kSlots; i++) sum[i] *= correction[i];
+#pragma unroll
+      for (int n = 0; n < D / 8; n++) {
+#pragma unroll
+        for (int e = 0; e < 4; e++) acc[n][e] *= correction[S::slot(e)];
+      }
     }
 #pragma unroll
     for (int n = 0; n < C / 8; n++) {
@@ -140,23 +160,18 @@ template <typename T, int D> struct forward_strip {
         sum[S::slot(e)] += s[n][e];
       }
     }
-#pragma unroll
-    for (int n = 0; n < D / 8; n++) {
-#pragma unroll
-      for (int e = 0; e < 4; e++) acc[n][e] *= correction[S::slot(e)];
-    }
     S::template mix<C>(acc, s, v, scratch);
   }
 };
 
-template <typename T, int D, int kStep, int kBlocks>
-__global__ void __launch_bounds__(strip<T, D>::kWarps * 32, kBlocks) forward_kernel(const pass p) {
+template <typename T, int D, int kWarps, int kBlocks, int kStep>
+__global__ void __launch_bounds__(kWarps * 32, kBlocks) forward_kernel(const pass p) {
   using S = strip<T, D>;
-  shared_layout<T, D> *shared = reinterpret_cast<shared_layout<T, D> *>(xr_shared());
+  shared_layout<T, D> *shared = xr_shared<shared_layout<T, D>>();
   const place at = find_place(p);
   const int queries = (int)p.a.query_count;
-  const row_stream<T, D> stream = {
-      rows_of<const T>(p, at, p.a.k, p.a.k_stride), rows_of<const T>(p, at, p.a.v, p.a.v_stride), nullptr, nullptr, at.keys, shared};
+  const row_stream<T, D> stream = {rows_of<const T>(p, at, p.a.k, p.a.k_stride), rows_of<const T>(p, at, p.a.v, p.a.v_stride), nullptr,
+                                   at.keys, shared};
   forward_strip<T, D> w;
   w.unit = p.scale * S::kLog2e;
   w.first = at.first;
@@ -165,11 +180,11 @@ __global__ void __launch_bounds__(strip<T, D>::kWarps * 32, kBlocks) forward_ker
   w.causal = p.a.causal;
   w.scratch = shared->mine()->scratch;
   for (int i = 0; i < S::kSlots; i++) {
-    w.high[i] = -INFINITY;
+    w.shift[i] = -INFINITY;
     w.sum[i] = 0;
   }
-  zero(w.acc);
   w.q.load(rows_of<const T>(p, at, p.a.q, p.a.q_stride), at.first, queries, shared->mine()->own[0]);
+  zero(w.acc);
   stream.template walk<kStep>(0, p.a.causal ? min(at.keys, at.block_end) : at.keys, 0, at.first < queries ? w.keys : 0, w);
 
   float inverse[S::kSlots];
@@ -179,7 +194,7 @@ __global__ void __launch_bounds__(strip<T, D>::kWarps * 32, kBlocks) forward_ker
     const int r = at.first + S::row(i);
     inverse[i] = (sum == 0 ? 0.0f : 1.0f / sum) * at.valid;
     if (p.a.lse && lane() % S::kLanes == 0 && r < queries)
-      p.a.lse[at.rows + r] = (at.keys ? w.high[i] * p.scale + logf(sum) : -INFINITY) * at.valid;
+      p.a.lse[at.rows + r] = (at.keys ? w.shift[i] / S::kLog2e + logf(sum) : -INFINITY) * at.valid;
   }
   store<S>(rows_of<T>(p, at, p.a.out, p.a.out_stride), at.first, queries, w.acc, inverse, false);
 }
@@ -196,7 +211,7 @@ template <typename T, int D> struct query_strip {
   float shift[S::kSlots], delta[S::kSlots];
   float acc[D / 8][4];
 
-  template <int C> __device__ __forceinline__ void step(int key, const T *k, const T *v, const float *) {
+  template <int C> __device__ __forceinline__ void step(int key, const T *k, const T *v, const run_of<float, 2> *) {
     float s[C / 8][4], dp[C / 8][4];
     S::template scores<C>(s, q, k);
     S::template scores<C>(dp, dout, v);
@@ -219,14 +234,14 @@ template <typename T, int D> struct query_strip {
   }
 };
 
-template <typename T, int D, int kStep, int kBlocks>
-__global__ void __launch_bounds__(strip<T, D>::kWarps * 32, kBlocks) query_kernel(const pass p) {
+template <typename T, int D, int kWarps, int kBlocks, int kStep>
+__global__ void __launch_bounds__(kWarps * 32, kBlocks) query_kernel(const pass p) {
   using S = strip<T, D>;
-  shared_layout<T, D> *shared = reinterpret_cast<shared_layout<T, D> *>(xr_shared());
+  shared_layout<T, D> *shared = xr_shared<shared_layout<T, D>>();
   const place at = find_place(p);
   const int queries = (int)p.a.query_count;
-  const row_stream<T, D> stream = {
-      rows_of<const T>(p, at, p.a.k, p.a.k_stride), rows_of<const T>(p, at, p.a.v, p.a.v_stride), nullptr, nullptr, at.keys, shared};
+  const row_stream<T, D> stream = {rows_of<const T>(p, at, p.a.k, p.a.k_stride), rows_of<const T>(p, at, p.a.v, p.a.v_stride), nullptr,
+                                   at.keys, shared};
   query_strip<T, D> w;
   w.unit = p.scale * S::kLog2e;
   w.first = at.first;
@@ -246,7 +261,7 @@ __global__ void __launch_bounds__(strip<T, D>::kWarps * 32, kBlocks) query_kerne
     const int r = at.first + S::row(i);
     w.delta[i] = sum_of_row<S>(w.delta[i]);
     w.shift[i] = r < queries ? p.a.lse[at.rows + r] * S::kLog2e : 0.0f;
-    if (lane() % S::kLanes == 0 && r < queries) p.delta[at.rows + r] = w.delta[i];
+    if (lane() % S::kLanes == 0 && r < queries) p.pairs[at.rows + r] = {{w.shift[i], w.delta[i]}};
     factor[i] = (p.partial ? 1.0f : p.scale) * at.valid;
   }
   stream.template walk<kStep>(0, p.a.causal ? min(at.keys, at.block_end) : at.keys, 0, at.first < queries ? w.keys : 0, w);
@@ -267,7 +282,7 @@ template <typename T> __global__ void sum_kernel(const pass p) {
   for (int64_t b = 0; b < p.a.batch; b++) sum += p.partial[b * elements + i];
   const int64_t d = i % p.a.head_dim, row = i / p.a.head_dim, h = row / p.a.query_count;
   T *to = static_cast<T *>(p.a.dq) + row % p.a.query_count * p.a.q_stride.row + h * p.a.head_dim + d;
-  narrow(to, sum * p.scale + (p.a.accumulate_dq ? widen(*to) : 0.0f));
+  *to = xr_from_float<T>(sum * p.scale + (p.a.accumulate_dq ? xr_to_float(*to) : 0.0f));
 }
 
 /* ---- backward, keys */
@@ -282,47 +297,46 @@ template <typename T, int D> struct key_strip {
   float dk[D / 8][4], dv[D / 8][4];
 
   /* Rows are keys here and columns are queries. Queries beyond the last are zeros and so is what they add. */
-  template <int C> __device__ __forceinline__ void step(int query, const T *q, const T *dout, const float *lse) {
-    const float *delta = lse + S::kTile;
+  template <int C> __device__ __forceinline__ void step(int query, const T *q, const T *dout, const run_of<float, 2> *of_query) {
     float s[C / 8][4], dp[C / 8][4];
     S::template scores<C>(s, k, q);
-    S::template scores<C>(dp, v, dout);
 #pragma unroll
     for (int n = 0; n < C / 8; n++) {
 #pragma unroll
       for (int e = 0; e < 4; e++) {
         const int i = S::column(n, e);
-        s[n][e] = S::power(s[n][e] * unit - lse[i] * S::kLog2e);
+        s[n][e] = S::power(s[n][e] * unit - of_query[i].x[0]);
         if (causal && query + i < first + S::row(S::slot(e))) s[n][e] = 0;
-        dp[n][e] = s[n][e] * (dp[n][e] - delta[i]);
       }
     }
     S::template mix<C>(dv, s, dout, scratch);
+    S::template scores<C>(dp, v, dout);
+#pragma unroll
+    for (int n = 0; n < C / 8; n++) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) dp[n][e] = s[n][e] * (dp[n][e] - of_query[S::column(n, e)].x[1]);
+    }
     S::template mix<C>(dk, dp, q, scratch);
   }
 };
 
-template <typename T, int D, int kStep, int kBlocks>
-__global__ void __launch_bounds__(strip<T, D>::kWarps * 32, kBlocks) key_kernel(const pass p) {
+template <typename T, int D, int kWarps, int kBlocks, int kStep>
+__global__ void __launch_bounds__(kWarps * 32, kBlocks) key_kernel(const pass p) {
   using S = strip<T, D>;
-  shared_layout<T, D> *shared = reinterpret_cast<shared_layout<T, D> *>(xr_shared());
+  shared_layout<T, D> *shared = xr_shared<shared_layout<T, D>>();
   const place at = find_place(p);
   const int queries = (int)p.a.query_count, count = (int)p.a.key_count;
-  const row_stream<T, D> stream = {rows_of<const T>(p, at, p.a.q, p.a.q_stride),
-                                   rows_of<const T>(p, at, p.a.dout, p.a.out_stride),
-                                   p.a.lse + at.rows,
-                                   p.delta + at.rows,
-                                   queries,
-                                   shared};
+  const row_stream<T, D> stream = {rows_of<const T>(p, at, p.a.q, p.a.q_stride), rows_of<const T>(p, at, p.a.dout, p.a.out_stride),
+                                   p.pairs + at.rows, queries, shared};
   key_strip<T, D> w;
   w.unit = p.scale * S::kLog2e;
   w.first = at.first;
   w.causal = p.a.causal;
   w.scratch = shared->mine()->scratch;
-  zero(w.dk);
-  zero(w.dv);
   w.k.load(rows_of<const T>(p, at, p.a.k, p.a.k_stride), at.first, at.keys, shared->mine()->own[0]);
   w.v.load(rows_of<const T>(p, at, p.a.v, p.a.v_stride), at.first, at.keys, shared->mine()->own[1]);
+  zero(w.dk);
+  zero(w.dv);
   stream.template walk<kStep>(p.a.causal ? at.block_first : 0, at.block_first < at.keys ? queries : 0, p.a.causal ? at.first : 0,
                               at.first < at.keys ? queries : 0, w);
 
@@ -330,16 +344,8 @@ __global__ void __launch_bounds__(strip<T, D>::kWarps * 32, kBlocks) key_kernel(
 #pragma unroll
   for (int i = 0; i < S::kSlots; i++) {
     const bool seen = at.first + S::row(i) < at.keys;
-    if (!seen) {
-#pragma unroll
-      for (int n = 0; n < D / 8; n++) {
-#pragma unroll
-        for (int e = 0; e < 4; e++)
-          if (S::slot(e) == i) w.dk[n][e] = w.dv[n][e] = 0; /* not of a key: its power may have overflowed */
-      }
-    }
-    dk_factor[i] = p.scale * at.valid;
-    dv_factor[i] = at.valid;
+    dk_factor[i] = (seen ? p.scale : 0.0f) * at.valid;
+    dv_factor[i] = (seen ? 1.0f : 0.0f) * at.valid;
   }
   store<S>(rows_of<T>(p, at, p.a.dk, p.a.k_stride), at.first, count, w.dk, dk_factor, p.a.accumulate_dk);
   store<S>(rows_of<T>(p, at, p.a.dv, p.a.v_stride), at.first, count, w.dv, dv_factor, p.a.accumulate_dv);
@@ -366,8 +372,8 @@ pass pass_of(const xr_attention *a, bool backward) {
   p.a = *a;
   p.wide = all_in_sixteens(a, backward);
   p.scale = a->scale != 0 ? a->scale : 1.0f / sqrtf((float)a->head_dim);
-  p.delta = static_cast<float *>(a->workspace);
-  if (xr_attention_shares_queries(a)) p.partial = p.delta + xr_attention_delta_floats(a);
+  p.pairs = static_cast<run_of<float, 2> *>(a->workspace);
+  if (xr_attention_shares_queries(a)) p.partial = static_cast<float *>(a->workspace) + xr_attention_pair_floats(a);
   return p;
 }
 
@@ -384,31 +390,34 @@ xr_status launch(const char *what, void (*kernel)(pass), pass p, int64_t rows, i
   if (units * blocks == 0) return XR_OK;
   p.blocks = (int)blocks;
   warps = (int)((strips + blocks - 1) / blocks);
-  return xr_launch(what, kernel, dim3((unsigned)(units * blocks)), dim3((unsigned)warps * 32), bytes(warps), stream, p);
+  return xr_launch(what, kernel, units * blocks, dim3((unsigned)warps * 32), bytes(warps), stream, p);
 }
 
-/* kStep and the least blocks on a multiprocessor for each pass: as many columns at a time as registers allow. */
+/* Warps of a block at most, blocks on a multiprocessor at least (16 warps leave each thread 128 registers, 12 leave 168, 8 leave 255), and
+ * columns of scores at a time. */
+struct shape {
+  int warps, blocks, step;
+};
 template <typename T, int D> struct tuning;
-template <> struct tuning<__nv_bfloat16, 32> { static constexpr int forward = 64, query = 32, key = 32, blocks[3] = {2, 2, 2}; };
-template <> struct tuning<__nv_bfloat16, 64> { static constexpr int forward = 64, query = 32, key = 16, blocks[3] = {2, 2, 1}; };
-template <> struct tuning<__nv_bfloat16, 128> { static constexpr int forward = 32, query = 16, key = 16, blocks[3] = {1, 1, 1}; };
-template <int D> struct tuning<float, D> { static constexpr int forward = 32, query = 32, key = 32, blocks[3] = {1, 1, 1}; };
+template <> struct tuning<__nv_bfloat16, 32> { static constexpr shape forward = {8, 2, 64}, query = {8, 2, 32}, key = {8, 2, 32}; };
+template <> struct tuning<__nv_bfloat16, 64> { static constexpr shape forward = {8, 2, 32}, query = {8, 2, 16}, key = {4, 3, 16}; };
+template <> struct tuning<__nv_bfloat16, 128> { static constexpr shape forward = {4, 3, 32}, query = {4, 3, 16}, key = {4, 2, 16}; };
+template <int D> struct tuning<float, D> { static constexpr shape forward = {4, 2, 32}, query = {4, 2, 32}, key = {4, 2, 32}; };
 
 template <typename T, int D> xr_status forward(const pass &p, xr_stream stream) {
-  using tune = tuning<T, D>;
-  return launch("attention forward", forward_kernel<T, D, tune::forward, tune::blocks[0]>, p, p.a.query_count, strip<T, D>::kWarps,
+  constexpr shape s = tuning<T, D>::forward;
+  return launch("attention forward", forward_kernel<T, D, s.warps, s.blocks, s.step>, p, p.a.query_count, s.warps,
                 shared_layout<T, D>::bytes, stream);
 }
 
 template <typename T, int D> xr_status backward(const pass &p, xr_stream stream) {
-  using tune = tuning<T, D>;
-  XR_TRY(launch("attention backward, queries", query_kernel<T, D, tune::query, tune::blocks[1]>, p, p.a.query_count, strip<T, D>::kWarps,
+  constexpr shape q = tuning<T, D>::query, k = tuning<T, D>::key;
+  XR_TRY(launch("attention backward, queries", query_kernel<T, D, q.warps, q.blocks, q.step>, p, p.a.query_count, q.warps,
                 shared_layout<T, D>::bytes, stream));
-  XR_TRY(launch("attention backward, keys", key_kernel<T, D, tune::key, tune::blocks[2]>, p, p.a.key_count, strip<T, D>::kWarps,
+  XR_TRY(launch("attention backward, keys", key_kernel<T, D, k.warps, k.blocks, k.step>, p, p.a.key_count, k.warps,
                 shared_layout<T, D>::bytes, stream));
   const int64_t sums = p.partial ? p.a.heads * p.a.query_count * p.a.head_dim : 0;
-  if (!sums) return XR_OK;
-  return xr_launch("attention backward, sum", sum_kernel<T>, dim3((unsigned)((sums + 255) / 256)), dim3(256), 0, stream, p);
+  return xr_launch("attention backward, sum", sum_kernel<T>, xr_blocks(sums, 256), dim3(256), 0, stream, p);
 }
 
 template <typename T> xr_status forward_of_dim(const pass &p, xr_stream stream) {

@@ -32,8 +32,8 @@ static inline xr_status xr_attention_check_backward(const xr_attention *a) {
 /* One set of queries for every sample, so that dq is a sum over the batch. */
 static inline bool xr_attention_shares_queries(const xr_attention *a) { return a->batch > 1 && a->q_stride.batch == 0; }
 
-/* The CUDA backward's workspace: rowsum(dout out) of every query and, when queries are shared, every sample's dq. */
-static inline int64_t xr_attention_delta_floats(const xr_attention *a) { return (a->batch * a->heads * a->query_count + 15) / 16 * 16; }
+/* The CUDA backward's workspace: lse and rowsum(dout out) of every query and, when queries are shared, every sample's dq. */
+static inline int64_t xr_attention_pair_floats(const xr_attention *a) { return (2 * a->batch * a->heads * a->query_count + 15) / 16 * 16; }
 static inline int64_t xr_attention_partial_floats(const xr_attention *a) {
   return xr_attention_shares_queries(a) ? a->batch * a->heads * a->query_count * a->head_dim : 0;
 }

@@ -14,7 +14,10 @@
 #include <type_traits>
 
 #include "kernels/common/async_copy.cuh"
+#include "kernels/common/dtype.cuh"
+#include "kernels/common/exp2.cuh"
 #include "kernels/common/mma.cuh"
+#include "kernels/common/shared.cuh"
 
 namespace xr_attention_device {
 
@@ -22,11 +25,6 @@ constexpr int kStrip = 16;
 
 __device__ __forceinline__ int lane() { return (int)threadIdx.x % 32; }
 __device__ __forceinline__ int warp() { return (int)threadIdx.x / 32; }
-
-__device__ __forceinline__ float widen(float x) { return x; }
-__device__ __forceinline__ float widen(__nv_bfloat16 x) { return __bfloat162float(x); }
-__device__ __forceinline__ void narrow(float *to, float x) { *to = x; }
-__device__ __forceinline__ void narrow(__nv_bfloat16 *to, float x) { *to = __float2bfloat16_rn(x); }
 
 /* N neighbouring elements that are moved in one access. */
 template <typename T, int N> struct alignas(sizeof(T) * N) run_of { T x[N]; };
@@ -58,17 +56,32 @@ template <typename T> struct head_rows {
   }
 };
 
+/* A warp copies rows first .. first + 15 to `shared`, with zeros from row `rows` on. */
+template <typename T, int D>
+__device__ __forceinline__ void copy_strip(T *shared, int pitch, const head_rows<const T> &from, int first, int rows) {
+  constexpr int kChunk = 16 / sizeof(T);
+  __syncwarp(); /* what was there may still be read */
+#pragma unroll 1
+  for (int i = lane(); i < kStrip * D / kChunk; i += 32) {
+    const int r = i / (D / kChunk), d = i % (D / kChunk) * kChunk;
+    run_of<T, kChunk> x = {};
+    if (first + r < rows) x = from.template read<kChunk>(first + r, d);
+    *reinterpret_cast<run_of<T, kChunk> *>(shared + r * pitch + d) = x;
+  }
+  __syncwarp();
+}
+
 template <typename T, int D> struct strip;
 
 template <int D> struct strip<__nv_bfloat16, D> {
   using T = __nv_bfloat16;
-  static constexpr int kWarps = 8; /* of a block, at most */
   static constexpr int kTile = 64; /* rows of a tile */
   static constexpr int kPitch = D +
                                 8; /* elements from one row of a tile to the next: eight rows start in eight different banks of 16 bytes */
   static constexpr int kSlots = 2, kLanes = 4, kRun = 2;
-  static constexpr int kOwnElements = 0, kScratchFloats = 0; /* shared memory of a warp */
-  static constexpr float kLog2e = 1.44269504f;               /* power(kLog2e x) = e^x */
+  static constexpr bool kInRegisters = D < 128; /* the operand `own`, which would be 32 registers at D = 128, two of them in backward */
+  static constexpr int kOwnElements = kInRegisters ? 0 : kStrip * kPitch, kScratchFloats = 0; /* shared memory of a warp */
+  static constexpr float kLog2e = 1.44269504f;                                                /* power(kLog2e x) = e^x */
 
   __device__ __forceinline__ static float power(float x) { return xr_exp2(x); }
   __device__ __forceinline__ static int row(int slot) { return lane() / 4 + 8 * slot; }
@@ -77,20 +90,33 @@ template <int D> struct strip<__nv_bfloat16, D> {
   __device__ __forceinline__ static int out_column(int n, int e) { return column(n, e); }
 
   struct operand {
-    uint32_t word[D / 16][4];
+    uint32_t word[kInRegisters ? D / 16 : 1][4];
+    const T *at; /* in shared memory: the row and column whose address this lane gives */
 
-    __device__ __forceinline__ void load(const head_rows<const T> &from, int first, int rows, T *) {
+    __device__ __forceinline__ void load(const head_rows<const T> &from, int first, int rows, T *shared) {
+      if constexpr (!kInRegisters) {
+        copy_strip<T, D>(shared, kPitch, from, first, rows);
+        at = shared + lane() % 16 * kPitch + lane() / 16 * 8;
+      } else {
 #pragma unroll
-      for (int k = 0; k < D / 16; k++) {
+        for (int k = 0; k < D / 16; k++) {
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
-          const int r = first + row(i % 2);
-          word[k][i] = 0;
-          if (r < rows) {
-            const run_of<T, 2> pair = from.template read<2>(r, 16 * k + 8 * (i / 2) + 2 * (lane() % 4));
+          for (int i = 0; i < 4; i++) {
+            const int r = first + row(i % 2);
+            run_of<T, 2> pair = {};
+            if (r < rows) pair = from.template read<2>(r, 16 * k + 8 * (i / 2) + 2 * (lane() % 4));
             word[k][i] = pack(pair.x[0], pair.x[1]);
           }
         }
+      }
+    }
+
+    /* Columns 16 k .. 16 k + 15 as the left operand of a product. */
+    __device__ __forceinline__ void fragment(uint32_t (&a)[4], int k) const {
+      if constexpr (kInRegisters) {
+        for (int i = 0; i < 4; i++) a[i] = word[k][i];
+      } else {
+        xr_load_matrices(a, at + 16 * k);
       }
     }
   };
@@ -103,22 +129,19 @@ template <int D> struct strip<__nv_bfloat16, D> {
     memcpy(&word, &pair, sizeof word);
     return word;
   }
-  __device__ __forceinline__ static uint32_t pack(float low, float high) {
-    const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-    uint32_t word;
-    memcpy(&word, &pair, sizeof word);
-    return word;
-  }
 
   /* sum[slot] = this lane's part of the products of rows of x and y. */
   __device__ __forceinline__ static void dot(float (&sum)[kSlots], const operand &x, const operand &y) {
     for (int i = 0; i < kSlots; i++) sum[i] = 0;
 #pragma unroll
     for (int k = 0; k < D / 16; k++) {
+      uint32_t a[4], b[4];
+      x.fragment(a, k);
+      y.fragment(b, k);
 #pragma unroll
       for (int i = 0; i < 4; i++) {
-        sum[i % 2] += __uint_as_float(x.word[k][i] << 16) * __uint_as_float(y.word[k][i] << 16);
-        sum[i % 2] += __uint_as_float(x.word[k][i] & 0xffff0000u) * __uint_as_float(y.word[k][i] & 0xffff0000u);
+        sum[i % 2] += __uint_as_float(a[i] << 16) * __uint_as_float(b[i] << 16);
+        sum[i % 2] += __uint_as_float(a[i] & 0xffff0000u) * __uint_as_float(b[i] & 0xffff0000u);
       }
     }
   }
@@ -129,12 +152,14 @@ template <int D> struct strip<__nv_bfloat16, D> {
     for (int n = 0; n < C / 8; n++) s[n][0] = s[n][1] = s[n][2] = s[n][3] = 0;
 #pragma unroll
     for (int k = 0; k < D / 16; k++) {
+      uint32_t a[4];
+      own.fragment(a, k);
 #pragma unroll
       for (int n = 0; n < C / 16; n++) {
         uint32_t b[4];
-        xr_ldmatrix_x4(b, at + 16 * n * kPitch + 16 * k);
-        xr_mma_m16n8k16(s[2 * n], own.word[k], b[0], b[1]);
-        xr_mma_m16n8k16(s[2 * n + 1], own.word[k], b[2], b[3]);
+        xr_load_matrices(b, at + 16 * n * kPitch + 16 * k);
+        xr_mma_16x8x16(s[2 * n], a, {b[0], b[1]});
+        xr_mma_16x8x16(s[2 * n + 1], a, {b[2], b[3]});
       }
     }
   }
@@ -144,14 +169,14 @@ template <int D> struct strip<__nv_bfloat16, D> {
     const T *at = tile + lane() % 16 * kPitch + lane() / 16 * 8;
 #pragma unroll
     for (int k = 0; k < C / 16; k++) {
-      const uint32_t a[4] = {pack(w[2 * k][0], w[2 * k][1]), pack(w[2 * k][2], w[2 * k][3]), pack(w[2 * k + 1][0], w[2 * k + 1][1]),
-                             pack(w[2 * k + 1][2], w[2 * k + 1][3])};
+      const uint32_t a[4] = {xr_pack_bf16(w[2 * k][0], w[2 * k][1]), xr_pack_bf16(w[2 * k][2], w[2 * k][3]),
+                             xr_pack_bf16(w[2 * k + 1][0], w[2 * k + 1][1]), xr_pack_bf16(w[2 * k + 1][2], w[2 * k + 1][3])};
 #pragma unroll
       for (int n = 0; n < D / 16; n++) {
         uint32_t b[4];
-        xr_ldmatrix_x4_trans(b, at + 16 * k * kPitch + 16 * n);
-        xr_mma_m16n8k16(acc[2 * n], a, b[0], b[1]);
-        xr_mma_m16n8k16(acc[2 * n + 1], a, b[2], b[3]);
+        xr_load_matrices<true>(b, at + 16 * k * kPitch + 16 * n);
+        xr_mma_16x8x16(acc[2 * n], a, {b[0], b[1]});
+        xr_mma_16x8x16(acc[2 * n + 1], a, {b[2], b[3]});
       }
     }
   }
@@ -167,7 +192,7 @@ template <int D> struct strip<__nv_bfloat16, D> {
 };
 
 template <int D> struct strip<float, D> {
-  static constexpr int kWarps = 4, kTile = 32, kStep = 32, kPitch = D + 4, kSlots = 4, kLanes = 8, kRun = 4;
+  static constexpr int kTile = 32, kStep = 32, kPitch = D + 4, kSlots = 4, kLanes = 8, kRun = 4;
   static constexpr int kOwnElements = kStrip * kPitch, kScratchPitch = kStep + 4, kScratchFloats = kStrip * kScratchPitch;
   static constexpr float kLog2e = 1; /* expf keeps f32's accuracy, which 2^x of a rounded product would not */
 
@@ -182,14 +207,7 @@ template <int D> struct strip<float, D> {
     const float *at; /* in shared memory, the first of this lane's rows */
 
     __device__ __forceinline__ void load(const head_rows<const float> &from, int first, int rows, float *shared) {
-      __syncwarp();
-      for (int i = lane(); i < kStrip * D / 4; i += 32) {
-        const int r = i / (D / 4), d = i % (D / 4) * 4;
-        run_of<float, 4> x = {};
-        if (first + r < rows) x = from.template read<4>(first + r, d);
-        *reinterpret_cast<run_of<float, 4> *>(shared + r * kPitch + d) = x;
-      }
-      __syncwarp();
+      copy_strip<float, D>(shared, kPitch, from, first, rows);
       at = shared + row(0) * kPitch;
     }
   };
@@ -277,12 +295,12 @@ template <typename S> __device__ __forceinline__ float highest_of_row(float x) {
   return x;
 }
 
-/* Shared memory of a block: two stages of two tiles and of two numbers for each of their rows, then what each warp has for itself. */
+/* Shared memory of a block: two stages of two tiles and of a pair of numbers for each of their rows, then what each warp has for itself. */
 template <typename T, int D> struct shared_layout {
   using S = strip<T, D>;
   static constexpr int kTileElements = S::kTile * S::kPitch;
   T tile[2][2][kTileElements];
-  float number[2][2][S::kTile];
+  run_of<float, 2> pairs[2][S::kTile];
 
   struct of_warp {
     T own[2][S::kOwnElements ? S::kOwnElements : 8];
@@ -292,24 +310,29 @@ template <typename T, int D> struct shared_layout {
   __device__ __forceinline__ of_warp *mine() { return reinterpret_cast<of_warp *>(this + 1) + (S::kOwnElements ? warp() : 0); }
 };
 
-/* Streams rows 0 .. rows - 1 of two heads (and two numbers for each row, where there are any) through shared memory, two tiles deep. */
+/* Streams rows 0 .. rows - 1 of two heads (and a pair of numbers for each row, where there are any) through shared memory, two tiles deep.
+ */
 template <typename T, int D> struct row_stream {
   using S = strip<T, D>;
   static constexpr int kChunk = 16 / sizeof(T), kChunks = D / kChunk;
   head_rows<const T> x, y;
-  const float *number_0, *number_1; /* NULL: none */
+  const run_of<float, 2> *pairs; /* NULL: none */
   int rows;
   shared_layout<T, D> *shared;
 
   __device__ __forceinline__ void copy(T *tile, const head_rows<const T> &from, int first, int count) const {
-    for (int i = (int)threadIdx.x; i < count * kChunks; i += (int)blockDim.x) {
-      const int r = i / kChunks, d = i % kChunks * kChunk;
+    const int d = (int)threadIdx.x % kChunks * kChunk; /* kChunks divides the block */
+#pragma unroll 1
+    for (int r = (int)threadIdx.x / kChunks; r < count; r += (int)blockDim.x / kChunks) {
       T *to = tile + r * S::kPitch + d;
-      const bool inside = first + r < rows && d < from.dim;
-      if (from.wide)
-        xr_async_copy_16(to, inside ? from.base + (first + r) * from.stride + d : from.base, inside ? 16 : 0);
-      else
-        for (int e = 0; e < kChunk; e++) to[e] = inside && d + e < from.dim ? from.base[(first + r) * from.stride + d + e] : T(0.0f);
+      const T *at = from.base + (first + r) * from.stride + d;
+      const int inside = first + r < rows ? from.dim - d : 0; /* elements there are */
+      if (from.wide) {
+        xr_async_copy16(to, inside > 0 ? at : from.base, inside > 0);
+      } else {
+#pragma unroll 1
+        for (int e = 0; e < kChunk; e++) to[e] = e < inside ? at[e] : T(0.0f);
+      }
     }
   }
 
@@ -318,32 +341,36 @@ template <typename T, int D> struct row_stream {
     const int first = index * S::kTile, count = min(S::kTile, (rows - first + kStrip - 1) / kStrip * kStrip), stage = index % 2;
     copy(shared->tile[stage][0], x, first, count);
     copy(shared->tile[stage][1], y, first, count);
-    if (!number_0) return;
-    for (int i = (int)threadIdx.x; i < 2 * count; i += (int)blockDim.x) {
-      const int which = i / count, r = i % count;
-      const float *from = which ? number_1 : number_0;
-      xr_async_copy_4(&shared->number[stage][which][r], first + r < rows ? from + first + r : from, first + r < rows ? 4 : 0);
+#pragma unroll 1
+    for (int i = (int)threadIdx.x; pairs && i < 2 * count; i += (int)blockDim.x) {
+      const bool valid = first + i / 2 < rows;
+      xr_async_copy4(&shared->pairs[stage][i / 2].x[i % 2], valid ? &pairs[first + i / 2].x[i % 2] : &pairs[0].x[0], valid);
     }
+    xr_async_commit();
   }
 
   /* The block needs rows block_from .. block_to - 1, this warp rows from .. to - 1, `from` a multiple of 16: calls
-   * work.step<C>(row, x tile, y tile, numbers) for C rows at a time, with C = kStep or, for what is left, 16. */
+   * work.step<C>(row, x tile, y tile, pairs) for C rows at a time, with C = kStep or, for what is left, 16. */
   template <int kStep, typename W> __device__ __forceinline__ void walk(int block_from, int block_to, int from, int to, W &work) const {
     int index = block_from / S::kTile;
     const int end = (block_to + S::kTile - 1) / S::kTile;
     if (index < end) load(index);
     for (; index < end; index++) {
-      xr_async_wait_all();
+      xr_async_wait<0>();
       __syncthreads(); /* the tile is there, and the one before it is no longer read */
       if (index + 1 < end) load(index + 1);
       const int first = index * S::kTile, stop = min(to, first + S::kTile);
       const T *tile_x = shared->tile[index % 2][0], *tile_y = shared->tile[index % 2][1];
-      const float(*numbers)[S::kTile] = shared->number[index % 2];
       int i = max(from, first);
-      for (; i + kStep <= stop; i += kStep)
-        work.template step<kStep>(i, tile_x + (i - first) * S::kPitch, tile_y + (i - first) * S::kPitch, &numbers[0][i - first]);
+      if constexpr (kStep > 16) {
+        for (; i + kStep <= stop; i += kStep)
+          work.template step<kStep>(i, tile_x + (i - first) * S::kPitch, tile_y + (i - first) * S::kPitch,
+                                    shared->pairs[index % 2] + (i - first));
+      }
+#pragma unroll 1
       for (; i < stop; i += 16)
-        work.template step<16>(i, tile_x + (i - first) * S::kPitch, tile_y + (i - first) * S::kPitch, &numbers[0][i - first]);
+        work.template step<16>(i, tile_x + (i - first) * S::kPitch, tile_y + (i - first) * S::kPitch,
+                               shared->pairs[index % 2] + (i - first));
     }
   }
 };
