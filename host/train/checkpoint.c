@@ -112,10 +112,12 @@ static void load_tensor(const xr_safetensors *file, const char *name, xr_shape s
   }
   bool fits = t->rank == shape.rank;
   for (int i = 0; fits && i < t->rank; i++) fits = t->dim[i] == shape.dim[i];
-  if (fits)
-    xr_stored_to_f32(t, to);
-  else
+  if (!fits) {
     note_misfit(m, "of another shape", name);
+    return;
+  }
+  xr_stored_to_f32(t, to);
+  xr_safetensors_forget(file, t);
 }
 
 static xr_status load_from(const xr_safetensors *file, xr_arena *arena, xr_parameters *parameters, bool strict, bool moments) {

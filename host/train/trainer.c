@@ -152,7 +152,7 @@ static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
   char losses[300];
   losses_text(t, losses, sizeof losses);
   const float total = xr_model_loss(&t->model, t->model.inputs.total);
-  xr_progress(true, "epoch %lld/%lld  step %lld  loss %.4f%s  lr %.2e  %.0f images/s  data wait %.0f %%  %lld:%02lld left",
+  xr_progress(true, "epoch %lld/%lld  step %lld  loss %.4f%s  lr %.2e  %.3g images/s  data wait %.0f %%  %lld:%02lld left",
               (long long)t->at.epoch + 1, (long long)t->config->train.epochs, (long long)t->at.step, (double)total, losses, lr, rate,
               100 * share, (long long)(eta / 60), (long long)(eta % 60));
   xr_json_lines *m = t->run.metrics;
