@@ -119,7 +119,7 @@ static xr_scale_gate gate_of(const xr_multiscale_attention *a) {
 /* Adds the scale's code to row (b, s, m) of per_scale, and makes its gate logit. */
 static void finish_row(const xr_multiscale_attention *a, int64_t b, int64_t s, int64_t m) {
   const int64_t row = row_of(a, b, s, m), width = width_of(a);
-  float logit = 0;
+  double logit = 0; /* rounded once, however the loop is vectorised: the gate and its gradient are differences of such sums */
   for (int64_t at = 0; at < width; at += XR_SPAN) {
     const int64_t n = xr_span_length(width, at);
     float scratch[XR_SPAN];
@@ -127,9 +127,9 @@ static void finish_row(const xr_multiscale_attention *a, int64_t b, int64_t s, i
     if (!a->gate) continue;
     const float *result = xr_span_read(a->per_scale, a->dtype, row * width + at, n, scratch);
 #pragma omp simd reduction(+ : logit)
-    for (int64_t i = 0; i < n; i++) logit += a->gate[at + i] * result[i];
+    for (int64_t i = 0; i < n; i++) logit += (double)(a->gate[at + i] * result[i]);
   }
-  if (a->gate) a->gates[row] = logit;
+  if (a->gate) a->gates[row] = (float)logit;
 }
 
 xr_status xr_multiscale_attention_forward_cpu(const xr_multiscale_attention *a) {

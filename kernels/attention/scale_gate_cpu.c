@@ -47,7 +47,7 @@ xr_status xr_scale_gate_forward_cpu(const xr_scale_gate *a) {
 /* dz of one row, when wanted; returns <dout, z>. */
 static float backward_row(const xr_scale_gate *a, int64_t unit, int64_t row) {
   const float g = a->gates[row];
-  float product = 0;
+  double product = 0; /* rounded once, however the loop is vectorised */
   for (int64_t at = 0; at < a->width; at += XR_SPAN) {
     const int64_t n = xr_span_length(a->width, at);
     float scratch_g[XR_SPAN], scratch_z[XR_SPAN], dz[XR_SPAN];
@@ -55,12 +55,12 @@ static float backward_row(const xr_scale_gate *a, int64_t unit, int64_t row) {
     const float *z = xr_span_read(a->z, a->dtype, row * a->width + at, n, scratch_z);
 #pragma omp simd reduction(+ : product)
     for (int64_t i = 0; i < n; i++) {
-      product += dout[i] * z[i];
+      product += (double)(dout[i] * z[i]);
       dz[i] = g * dout[i];
     }
     if (a->dz) xr_span_store(a->dz, a->dtype, row * a->width + at, n, dz, a->accumulate_dz);
   }
-  return product;
+  return (float)product;
 }
 
 xr_status xr_scale_gate_backward_cpu(const xr_scale_gate *a) {

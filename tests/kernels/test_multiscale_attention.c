@@ -1,6 +1,7 @@
 #include "kernels/attention/multiscale_attention.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "kernels/attention/scale_gate.h"
 #include "tests/support/golden.h"

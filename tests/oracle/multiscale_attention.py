@@ -11,7 +11,7 @@ CASES = {
     "lengths": (4, 5, 2, 8, (11, 6), ((11, 1, 0, 7), (6, 5, 1, 0)), True, True, True),
     "no_code": (3, 7, 2, 6, (33, 8, 13), ((33, 9, 4), (8, 1, 7), (13, 13, 2)), False, True, False),
     "text": (3, 8, 2, 16, (29, 29, 29, 29), ((29, 3, 17),) * 4, True, True, False),
-    "largest_head": (1, 16, 1, 128, (5, 3), None, True, True, False),
+    "largest_head": (1, 16, 1, 128, (24, 7), None, True, True, False),
     "many_keys": (1, 2, 1, 4, (600, 193), None, True, True, True),
 }
 
