@@ -85,6 +85,8 @@ typedef struct {
   void *workspace; /* xr_multiscale_attention_workspace() bytes, aligned to 256; forward and backward */
 } xr_multiscale_attention;
 
+/* Sizes, strides and dtype, and the gradients given; not the lengths, which may lie on the device. */
+xr_status xr_multiscale_attention_check(const xr_multiscale_attention *a, bool backward);
 size_t xr_multiscale_attention_workspace(const xr_multiscale_attention *a); /* pointers and strides do not matter */
 
 xr_status xr_multiscale_attention_forward_cpu(const xr_multiscale_attention *a);

@@ -26,15 +26,10 @@ static xr_status check_scale(const xr_multiscale_attention *a, int64_t s) {
   if (c->row_stride < width_of(a))
     return xr_fail(XR_BAD_SHAPE, "multiscale_attention: rows of scale %lld are %lld elements apart, shorter than %lld heads of %lld",
                    (long long)s, (long long)c->row_stride, (long long)a->heads, (long long)a->head_dim);
-  for (int64_t b = 0; c->key_length && b < a->batch; b++) {
-    if (c->key_length[b] < 0 || c->key_length[b] > c->keys)
-      return xr_fail(XR_BAD_INPUT, "multiscale_attention: key_length[%lld] of scale %lld is %d; 0 to keys = %lld are possible",
-                     (long long)b, (long long)s, c->key_length[b], (long long)c->keys);
-  }
   return XR_OK;
 }
 
-static xr_status check(const xr_multiscale_attention *a) {
+xr_status xr_multiscale_attention_check(const xr_multiscale_attention *a, bool backward) {
   if (a->batch < 0 || a->scales < 1 || a->scales > XR_MULTISCALE_MAX_SCALES || a->queries < 1 || a->queries > XR_MULTISCALE_MAX_QUERIES)
     return xr_fail(XR_BAD_SHAPE,
                    "multiscale_attention: %lld samples, %lld scales, %lld queries; 1 to %d scales, 1 to %d queries are supported",
@@ -44,6 +39,20 @@ static xr_status check(const xr_multiscale_attention *a) {
                    (long long)a->heads, (long long)a->head_dim, XR_MULTISCALE_MAX_HEAD_DIM, XR_MULTISCALE_MAX_WIDTH);
   if (!xr_is_float(a->dtype)) return xr_fail(XR_UNSUPPORTED, "multiscale_attention: dtype %s", xr_dtype_name(a->dtype));
   for (int64_t s = 0; s < a->scales; s++) XR_TRY(check_scale(a, s));
+  if (backward && !spread_gradient(a) && !a->dper_scale)
+    return xr_fail(XR_BAD_ARGUMENT, "multiscale_attention: no gradient reaches fused or per_scale");
+  return XR_OK;
+}
+
+static xr_status check_lengths(const xr_multiscale_attention *a) {
+  for (int64_t s = 0; s < a->scales; s++) {
+    const xr_attention_scale *c = &a->at[s];
+    for (int64_t b = 0; c->key_length && b < a->batch; b++) {
+      if (c->key_length[b] < 0 || c->key_length[b] > c->keys)
+        return xr_fail(XR_BAD_INPUT, "multiscale_attention: key_length[%lld] of scale %lld is %d; 0 to keys = %lld are possible",
+                       (long long)b, (long long)s, c->key_length[b], (long long)c->keys);
+    }
+  }
   return XR_OK;
 }
 
@@ -133,7 +142,8 @@ static void finish_row(const xr_multiscale_attention *a, int64_t b, int64_t s, i
 }
 
 xr_status xr_multiscale_attention_forward_cpu(const xr_multiscale_attention *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_multiscale_attention_check(a, false));
+  XR_TRY(check_lengths(a));
   for (int64_t s = 0; s < a->scales; s++) {
     const xr_attention one = attention_of(a, s, NULL, a->workspace);
     XR_TRY(xr_attention_forward_cpu(&one));
@@ -208,9 +218,8 @@ static xr_status spread(const xr_multiscale_attention *a, float *dlogits, void *
 }
 
 xr_status xr_multiscale_attention_backward_cpu(const xr_multiscale_attention *a) {
-  XR_TRY(check(a));
-  if (!spread_gradient(a) && !a->dper_scale)
-    return xr_fail(XR_BAD_ARGUMENT, "multiscale_attention: no gradient reaches fused or per_scale");
+  XR_TRY(xr_multiscale_attention_check(a, true));
+  XR_TRY(check_lengths(a));
   float *dlogits = spread_gradient(a) ? a->workspace : NULL;
   char *dresults = (char *)a->workspace + dlogits_bytes(a), *workspace = dresults + dresults_bytes(a);
   if (dlogits) XR_TRY(spread(a, dlogits, dresults));

@@ -33,6 +33,8 @@ typedef struct {
   bool accumulate_dz, accumulate_dlogits;
 } xr_scale_gate;
 
+xr_status xr_scale_gate_check(const xr_scale_gate *a); /* sizes and dtype */
+
 xr_status xr_scale_gate_forward_cpu(const xr_scale_gate *a);
 xr_status xr_scale_gate_forward_cuda(const xr_scale_gate *a, xr_stream stream);
 xr_status xr_scale_gate_backward_cpu(const xr_scale_gate *a);

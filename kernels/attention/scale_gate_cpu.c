@@ -3,7 +3,7 @@
 #include "kernels/common/math.h"
 #include "kernels/common/spans.h"
 
-static xr_status check(const xr_scale_gate *a) {
+xr_status xr_scale_gate_check(const xr_scale_gate *a) {
   if (a->batch < 0 || a->queries < 0 || a->scales < 1 || a->scales > XR_SCALE_GATE_MAX_SCALES || a->width < 1 ||
       a->width > XR_SCALE_GATE_MAX_WIDTH)
     return xr_fail(XR_BAD_SHAPE, "scale_gate: z [%lld, %lld, %lld, %lld]; 1 to %d scales of 1 to %d columns are supported",
@@ -24,7 +24,7 @@ static void softmax(const xr_scale_gate *a, int64_t row) {
 }
 
 xr_status xr_scale_gate_forward_cpu(const xr_scale_gate *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_scale_gate_check(a));
 #pragma omp parallel for schedule(static)
   for (int64_t unit = 0; unit < a->batch * a->queries; unit++) {
     const int64_t row = first_row(a, unit);
@@ -64,7 +64,7 @@ static float backward_row(const xr_scale_gate *a, int64_t unit, int64_t row) {
 }
 
 xr_status xr_scale_gate_backward_cpu(const xr_scale_gate *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_scale_gate_check(a));
 #pragma omp parallel for schedule(static)
   for (int64_t unit = 0; unit < a->batch * a->queries; unit++) {
     const int64_t row = first_row(a, unit);
