@@ -81,10 +81,10 @@ Test(synth, opens_as_cuhk_pedes_with_masks_beside_the_pictures) {
   scratch_path(folder, "set");
   write_set(folder, 30, 1, &summary);
   cr_assert(xr_dataset_open(&d, "cuhk-pedes", folder, NULL) == XR_OK, "%s", xr_message());
-  cr_assert_eq(d->identities, 21);
-  cr_assert_eq(summary.identities[0], 21);
-  cr_assert_eq(summary.identities[1], 3);
-  cr_assert_eq(summary.identities[2], 6);
+  cr_assert_eq(d->identities, 25);
+  cr_assert_eq(summary.identities[0], 25);
+  cr_assert_eq(summary.identities[1], 2);
+  cr_assert_eq(summary.identities[2], 3);
   int images = 0, captions = 0, parts_seen = 0;
   for (int s = XR_SPLIT_TRAIN; s <= XR_SPLIT_TEST; s++) {
     const xr_split *split = &d->splits[s];
@@ -157,7 +157,7 @@ Test(synth, attributes_are_shared) {
   xr_synth_summary summary;
   double train;
   scratch_path(folder, "shared");
-  write_set(folder, 150, 3, &summary);
+  write_set(folder, 400, 3, &summary);
   cr_assert(summary.attribute_rank1 > 0.7 && summary.attribute_rank1 < 0.98, "%g", summary.attribute_rank1);
   cr_assert(xr_synth_attribute_rank1(folder, "train", &train) == XR_OK);
   cr_assert(train > 0.5 && train < summary.attribute_rank1 + 0.1, "%g", train);
