@@ -31,6 +31,8 @@ struct arguments {
   int *arrived;   /* [B] forward, [heads] backward: zero at the start */
 };
 
+__device__ __forceinline__ int thread() { return static_cast<int>(threadIdx.x); }
+
 template <int G> struct lanes { static constexpr int kGroups = kThreads / G, kColumns = 4 * G; };
 
 __device__ __forceinline__ int width_of(const arguments &p) { return static_cast<int>(p.a.heads * p.a.head_dim); }
@@ -63,7 +65,7 @@ __device__ __forceinline__ bool is_last_block(int *arrived, int blocks) {
   __shared__ bool last;
   __threadfence();
   __syncthreads();
-  if (threadIdx.x == 0) last = atomicAdd(arrived, 1) == blocks - 1;
+  if (thread() == 0) last = atomicAdd(arrived, 1) == blocks - 1;
   __syncthreads();
   __threadfence();
   return last;
@@ -73,7 +75,7 @@ __device__ __forceinline__ bool is_last_block(int *arrived, int blocks) {
 template <class T, int MAX_M, int COLUMNS> __device__ __forceinline__ void load_queries(const arguments &p, int h, float *q) {
   const int dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
   const T *from = static_cast<const T *>(p.a.q) + h * dim;
-  for (int i = threadIdx.x; i < MAX_M * COLUMNS; i += kThreads) {
+  for (int i = thread(); i < MAX_M * COLUMNS; i += kThreads) {
     const int m = i / COLUMNS, column = i % COLUMNS;
     q[i] = m < queries && column < dim ? p.scale * xr_to_float(from[static_cast<int64_t>(m) * width_of(p) + column]) : 0;
   }
@@ -89,7 +91,7 @@ template <int MAX_M, int COLUMNS> __device__ __forceinline__ float sum_of_warps(
 
 /* Leaves the sums of this warp's groups at partial[warp]. */
 template <int MAX_M, int G> __device__ __forceinline__ void store_warp_sums(float4 (&sum)[MAX_M], float *partial) {
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const int lane = thread() % 32, warp = thread() / 32;
 #pragma unroll
   for (int m = 0; m < MAX_M; m++) {
     if (G == 16) {
@@ -115,7 +117,7 @@ template <int MAX_M, int G> int forward_bytes(int keys) {
 template <class T, int MAX_M, int G>
 __device__ __forceinline__ void make_scores(const arguments &p, const xr_attention_scale &c, const T *k, int n, const float *q,
                                             float *scores, int score_row) {
-  const int lane = threadIdx.x % G, group = threadIdx.x / G, dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
+  const int lane = thread() % G, group = thread() / G, dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
   for (int first = 0; first < n; first += lanes<G>::kGroups * kForwardKeys) {
     const int key = first + group * kForwardKeys;
     float4 row[kForwardKeys];
@@ -138,8 +140,8 @@ __device__ __forceinline__ void make_scores(const arguments &p, const xr_attenti
 
 /* Scores to exp(score - largest), with zeros up to the next multiple of kForwardKeys; 1 / sum to factor, log of the sum to lse. */
 __device__ __forceinline__ void exponentials(const arguments &p, int n, bool bad, float *scores, int score_row, float *factor, float *lse) {
-  const int lane = threadIdx.x % 32;
-  for (int m = threadIdx.x / 32; m < p.a.queries; m += kWarps) {
+  const int lane = thread() % 32;
+  for (int m = thread() / 32; m < p.a.queries; m += kWarps) {
     float *row = scores + m * score_row, highest = -INFINITY, sum = 0;
     for (int j = lane; j < n; j += 32) highest = fmaxf(highest, row[j]);
     highest = xr_warp_max(highest);
@@ -156,7 +158,7 @@ __device__ __forceinline__ void exponentials(const arguments &p, int n, bool bad
 template <class T, int MAX_M, int G>
 __device__ __forceinline__ void weigh_values(const arguments &p, const xr_attention_scale &c, const T *v, int n, const float *weights,
                                              int score_row, float4 (&sum)[MAX_M]) {
-  const int lane = threadIdx.x % G, group = threadIdx.x / G, dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
+  const int lane = thread() % G, group = thread() / G, dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
   for (int key = group * kForwardKeys; key < n; key += lanes<G>::kGroups * kForwardKeys) {
     float4 row[kForwardKeys];
 #pragma unroll
@@ -177,7 +179,7 @@ __device__ __forceinline__ void weigh_values(const arguments &p, const xr_attent
 /* <vector, row> over the whole width, by one warp; in every lane. */
 template <class T, class U> __device__ __forceinline__ float dot_of_rows(const T *row, const U *vector, int width, bool quads) {
   float sum = 0;
-  for (int column = 4 * (threadIdx.x % 32); column < width; column += 4 * 32)
+  for (int column = 4 * (thread() % 32); column < width; column += 4 * 32)
     sum += dot(read_quad(row, column, width, quads), read_quad(vector, column, width, quads));
   return xr_warp_sum(sum);
 }
@@ -186,24 +188,24 @@ template <class T, class U> __device__ __forceinline__ float dot_of_rows(const T
 template <class T> __device__ __forceinline__ void fuse(const arguments &p, int64_t b, float *gates) {
   const int width = width_of(p), scales = static_cast<int>(p.a.scales), queries = static_cast<int>(p.a.queries), rows = scales * queries;
   const T *results = static_cast<const T *>(p.a.per_scale) + row_of(p, b, 0, 0) * width;
-  for (int row = threadIdx.x / 32; row < rows; row += kWarps) {
+  for (int row = thread() / 32; row < rows; row += kWarps) {
     const float logit = dot_of_rows(results + static_cast<int64_t>(row) * width, p.a.gate, width, p.quads);
-    if (threadIdx.x % 32 == 0) gates[row] = logit;
+    if (thread() % 32 == 0) gates[row] = logit;
   }
   __syncthreads();
-  if (threadIdx.x < queries) {
+  if (thread() < queries) {
     float highest = -INFINITY, sum = 0;
-    for (int s = 0; s < scales; s++) highest = fmaxf(highest, gates[s * queries + threadIdx.x]);
-    for (int s = 0; s < scales; s++) sum += gates[s * queries + threadIdx.x] = expf(gates[s * queries + threadIdx.x] - highest);
+    for (int s = 0; s < scales; s++) highest = fmaxf(highest, gates[s * queries + thread()]);
+    for (int s = 0; s < scales; s++) sum += gates[s * queries + thread()] = expf(gates[s * queries + thread()] - highest);
     for (int s = 0; s < scales; s++) {
-      const int i = s * queries + static_cast<int>(threadIdx.x);
+      const int i = s * queries + thread();
       gates[i] /= sum;
       p.a.gates[row_of(p, b, 0, 0) + i] = gates[i];
     }
   }
   __syncthreads();
   const int pieces = (width + 3) / 4;
-  for (int i = threadIdx.x; i < queries * pieces; i += kThreads) {
+  for (int i = thread(); i < queries * pieces; i += kThreads) {
     const int m = i / pieces, column = i % pieces * 4;
     float4 sum = zero_quad();
     for (int s = 0; s < scales; s++)
@@ -215,7 +217,7 @@ template <class T> __device__ __forceinline__ void fuse(const arguments &p, int6
 template <class T, int MAX_M, int G> __global__ void __launch_bounds__(kThreads, 4) forward_kernel(const __grid_constant__ arguments p) {
   constexpr int kColumns = lanes<G>::kColumns;
   const int heads = static_cast<int>(p.a.heads), dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
-  const int h = blockIdx.x % heads, s = blockIdx.y;
+  const int h = static_cast<int>(blockIdx.x) % heads, s = static_cast<int>(blockIdx.y);
   const int64_t b = blockIdx.x / heads;
   const xr_attention_scale &c = p.a.at[s];
   bool bad;
@@ -235,7 +237,7 @@ template <class T, int MAX_M, int G> __global__ void __launch_bounds__(kThreads,
   store_warp_sums<MAX_M, G>(sum, partial);
   __syncthreads();
   T *results = static_cast<T *>(p.a.per_scale) + row_of(p, b, s, 0) * width_of(p) + h * dim;
-  for (int i = threadIdx.x; i < queries * dim; i += kThreads) {
+  for (int i = thread(); i < queries * dim; i += kThreads) {
     const int m = i / dim, column = i % dim;
     const float x = sum_of_warps<MAX_M, kColumns>(partial, m, column) * factor[m];
     results[static_cast<int64_t>(m) * width_of(p) + column] = xr_from_float<T>(c.code && n ? x + c.code[h * dim + column] : x);
@@ -258,15 +260,15 @@ template <class T, int MAX_M> __device__ __forceinline__ void make_dlogits(const
   const T *results = static_cast<const T *>(p.a.per_scale) + row_of(p, b, 0, 0) * width;
   const T *dfused = static_cast<const T *>(p.a.dfused) + b * queries * width;
   const bool gated = p.a.gate && p.a.dfused;
-  for (int row = threadIdx.x / 32; row < scales * queries; row += kWarps) {
+  for (int row = thread() / 32; row < scales * queries; row += kWarps) {
     const int s = row / queries, m = row % queries;
     float product = 0;
     if (gated) product = dot_of_rows(results + static_cast<int64_t>(row) * width, dfused + static_cast<int64_t>(m) * width, width, p.quads);
-    if (threadIdx.x % 32 == 0) dlogits[s * MAX_M + m] = product;
+    if (thread() % 32 == 0) dlogits[s * MAX_M + m] = product;
   }
   __syncthreads();
-  if (gated && threadIdx.x < queries) {
-    const int m = static_cast<int>(threadIdx.x);
+  if (gated && thread() < queries) {
+    const int m = thread();
     const float *gates = p.a.gates + row_of(p, b, 0, m);
     float mean = 0;
     for (int s = 0; s < scales; s++) mean += gates[s * queries] * dlogits[s * MAX_M + m];
@@ -284,9 +286,9 @@ struct place {
 /* dA [MAX_M, columns] of this head and scale with zeros in the padding, and delta[m] = <dA, A - code>: one warp a query. */
 template <class T, int MAX_M, int COLUMNS>
 __device__ __forceinline__ void make_dresults(const arguments &p, place at, const float *dlogits, float *dresults, float *delta) {
-  const int lane = threadIdx.x % 32, dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
+  const int lane = thread() % 32, dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
   const bool gated = p.a.gate && p.a.dfused;
-  for (int m = threadIdx.x / 32; m < MAX_M; m += kWarps) {
+  for (int m = thread() / 32; m < MAX_M; m += kWarps) {
     const int64_t row = row_of(p, at.b, at.s, m), start = row * width_of(p) + at.h * dim;
     float product = 0;
     for (int column = lane; column < COLUMNS; column += 32) {
@@ -311,7 +313,7 @@ template <int MAX_M, int G>
 __device__ __forceinline__ void exchange(const float *q, const float *dresults, const float *lse, const float *delta, float *told, int m,
                                          int queries, bool valid, const float4 (&k)[2], const float4 (&v)[2], float4 (&dk)[2],
                                          float4 (&dv)[2], float4 (&dq)[MAX_M]) {
-  const int lane = threadIdx.x % G;
+  const int lane = thread() % G;
   float4 result[4];
   float x[kSums];
 #pragma unroll
@@ -349,7 +351,7 @@ template <class T, int MAX_M, int G>
 __device__ __forceinline__ void backward_keys(const arguments &p, place at, int n, const float *q, const float *dresults, const float *lse,
                                               const float *delta, float *told, float4 (&dq)[MAX_M]) {
   const xr_attention_scale &c = p.a.at[at.s];
-  const int lane = threadIdx.x % G, group = threadIdx.x / G, dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
+  const int lane = thread() % G, group = thread() / G, dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
   const int64_t start = at.b * c.batch_stride + at.h * dim;
   for (int first = 0; first < c.keys; first += lanes<G>::kGroups * kBackwardKeys) {
     const int key = first + group * kBackwardKeys;
@@ -395,7 +397,7 @@ template <class T> __device__ __forceinline__ void store_batch_sum(const argumen
 template <class T> __device__ __forceinline__ void sum_batch(const arguments &p, int h) {
   const int dim = static_cast<int>(p.a.head_dim), count = static_cast<int>(p.a.queries + 1 + p.a.scales) * dim;
   const int64_t step = p.a.heads * count;
-  for (int i = threadIdx.x; i < count; i += kThreads) {
+  for (int i = thread(); i < count; i += kThreads) {
     const float *from = p.partial + static_cast<int64_t>(h) * count + i;
     float sum = 0;
 #pragma unroll 8
@@ -408,7 +410,7 @@ template <class T, int MAX_M, int G>
 __global__ void __launch_bounds__(kThreads, MAX_M == 8 ? 4 : 3) backward_kernel(const __grid_constant__ arguments p) {
   constexpr int kColumns = lanes<G>::kColumns;
   const int heads = static_cast<int>(p.a.heads), dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
-  const int scales = static_cast<int>(p.a.scales), h = blockIdx.x % heads;
+  const int scales = static_cast<int>(p.a.scales), h = static_cast<int>(blockIdx.x) % heads;
   const int64_t b = blockIdx.x / heads;
   float *q = reinterpret_cast<float *>(smem), *dresults = q + MAX_M * kColumns, *warps = dresults + MAX_M * kColumns,
         *told = warps + kWarps * MAX_M * kColumns, *dlogits = told + lanes<G>::kGroups * kSums,
@@ -424,21 +426,20 @@ __global__ void __launch_bounds__(kThreads, MAX_M == 8 ? 4 : 3) backward_kernel(
     const place at = {h, s, b};
     const int n = key_count(p.a.at[s], b, &bad);
     make_dresults<T, MAX_M, kColumns>(p, at, dlogits, dresults, delta);
-    if (threadIdx.x < MAX_M)
-      lse[threadIdx.x] = threadIdx.x < queries ? p.a.lse[((s * p.a.batch + b) * heads + h) * queries + threadIdx.x] : 0;
+    if (thread() < MAX_M) lse[thread()] = thread() < queries ? p.a.lse[((s * p.a.batch + b) * heads + h) * queries + thread()] : 0;
     __syncthreads();
-    for (int column = threadIdx.x; column < dim; column += kThreads) {
+    for (int column = thread(); column < dim; column += kThreads) {
       float sum = 0;
       for (int m = 0; m < queries && n; m++) sum += dresults[m * kColumns + column];
       partial[(queries + 1 + s) * dim + column] = sum;
     }
-    backward_keys<T, MAX_M, G>(p, at, n, q, dresults, lse, delta, told + threadIdx.x / G * kSums, dq);
+    backward_keys<T, MAX_M, G>(p, at, n, q, dresults, lse, delta, told + thread() / G * kSums, dq);
     __syncthreads();
   }
   store_warp_sums<MAX_M, G>(dq, warps);
   __syncthreads();
-  for (int i = threadIdx.x; i < queries * dim; i += kThreads) partial[i] = sum_of_warps<MAX_M, kColumns>(warps, i / dim, i % dim);
-  for (int column = threadIdx.x; column < dim; column += kThreads) {
+  for (int i = thread(); i < queries * dim; i += kThreads) partial[i] = sum_of_warps<MAX_M, kColumns>(warps, i / dim, i % dim);
+  for (int column = thread(); column < dim; column += kThreads) {
     float sum = 0;
     for (int s = 0; s < scales; s++) {
       for (int m = 0; m < queries; m++)
