@@ -96,7 +96,7 @@ template <class L> __device__ __forceinline__ void store_partial(float *out, int
   }
 }
 
-template <class L, class T> __global__ void __launch_bounds__(L::threads) backward_kernel(xr_layernorm a) {
+template <class L, class T> __global__ void __launch_bounds__(L::threads, L::threads == 128 ? 2 : 1) backward_kernel(xr_layernorm a) {
   const int cols = (int)a.cols;
   float dweight[L::Steps][L::W] = {}, dbias[L::Steps][L::W] = {};
   for (int64_t first = (int64_t)blockIdx.x * L::rows; first < a.rows; first += (int64_t)gridDim.x * L::rows) {

@@ -38,7 +38,9 @@ __thread dim3 blockDim, gridDim;
 static const size_t strip_bytes = 256;
 alignas(128) thread_local float4 smem[(emu::max_shared + strip_bytes) / sizeof(float4)];
 
-extern "C" char emu_shared_begin[] __attribute__((weak)), emu_shared_end[] __attribute__((weak)); /* shared.ld */
+/* Static shared memory: what shared.ld gathers. The anchor keeps it a section with contents when there is none. */
+extern "C" char emu_shared_begin[], emu_shared_end[];
+__thread uint64_t emu_anchor __attribute__((section(".tdata.emu_anchor"))) = 1;
 
 namespace emu {
 static const uint64_t canary = 0x5AFE57AC5AFE57ACu;
@@ -364,7 +366,7 @@ static void run_block(block &b, size_t shared_bytes, uint64_t seed) {
   std::memset(dynamic + shared_bytes, strip_byte, strip_bytes);
   POISON(dynamic + shared_bytes, sizeof smem - shared_bytes);
   const ptrdiff_t fixed_bytes = emu_shared_end - emu_shared_begin;
-  if (fixed_bytes > 0) std::memset(static_shared(), 0xFF, static_cast<size_t>(fixed_bytes));
+  std::memset(static_shared(), 0xFF, static_cast<size_t>(fixed_bytes));
   start_fibers(b);
   run_threads(b, seed);
   check_after(b, shared_bytes);
@@ -381,7 +383,7 @@ cudaError_t run_grid(dim3 grid, dim3 threads, size_t shared_bytes, const std::fu
   const int64_t total = static_cast<int64_t>(grid.x) * grid.y * grid.z;
   std::atomic<bool> failed{false};
   launches++;
-#pragma omp parallel
+#pragma omp parallel if (total > 1)
   {
     static thread_local std::unique_ptr<block> own;
     if (!own) own.reset(new block);
