@@ -100,7 +100,7 @@ static double flops(const xr_node *node, bool backward_pass) {
 static const xr_op attention_op = {.name = "attention",
                                    .infer = infer,
                                    .keep_in = 7u,
-                                   .keep_out = 1u << 1,
+                                   .keep_out = 3u,
                                    .no_gradient_out = 1u << 1,
                                    .workspace = workspace,
                                    .flops = flops,
