@@ -25,8 +25,9 @@ typedef struct {
   uint32_t accumulate;    /* bit i: add to din[i]; else assign */
   uint32_t dout_owned;    /* bit j: backward may overwrite dout[j] */
   void *workspace;
-  const xr_seed *seed; /* of the step: key = the run's seed, counter = the step */
-  void *stream;        /* of the device; NULL on the CPU */
+  const xr_seed *seed; /* of the step: key = the run's seed, counter = the step. Memory of the backend, as every pointer here */
+  xr_backend backend;
+  xr_stream stream; /* of the device; NULL on the CPU */
 } xr_run;
 
 /* What the planner decided about one run of a node, before any memory exists. */
