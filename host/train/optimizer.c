@@ -11,8 +11,9 @@ struct xr_optimizer {
   const xr_config *config;
   xr_parameters *parameters;
   xr_segment *segments;
-  int64_t count;
-  double *workspace;
+  xr_chunk *chunks;
+  xr_segment_table table; /* of the two above */
+  double *workspace;      /* of the global norm */
 };
 
 int xr_optimizer_moments(const xr_config *c) {
@@ -31,11 +32,26 @@ static xr_segment segment_of(const xr_config *c, const xr_parameter *p) {
 }
 
 static xr_global_norm norm_of(const xr_optimizer *o) {
-  return (xr_global_norm){.segments = o->segments,
-                          .segment_count = o->count,
+  return (xr_global_norm){.table = o->table,
                           .gradient = xr_parameters_arrays(o->parameters).gradient,
                           .max_norm = (float)o->config->optimizer.clip_norm,
                           .workspace = o->workspace};
+}
+
+static xr_status cut(xr_optimizer *o) {
+  const int64_t count = xr_parameter_count(o->parameters);
+  int64_t chunks;
+  o->segments = calloc((size_t)count + 1, sizeof *o->segments);
+  if (!o->segments) return xr_fail(XR_NO_MEMORY, "out of memory for the optimiser");
+  for (int i = 0; i < count; i++) o->segments[i] = segment_of(o->config, xr_parameter_at(o->parameters, i));
+  XR_TRY(xr_count_chunks(o->segments, count, &chunks));
+  o->chunks = calloc((size_t)chunks + 1, sizeof *o->chunks);
+  if (!o->chunks) return xr_fail(XR_NO_MEMORY, "out of memory for the optimiser");
+  xr_cut_segments(o->segments, count, o->chunks);
+  o->table = (xr_segment_table){.segment = o->segments, .chunk = o->chunks, .segments = count, .chunks = chunks};
+  const xr_global_norm norm = norm_of(o);
+  o->workspace = xr_block_alloc(xr_global_norm_workspace(&norm));
+  return o->workspace ? XR_OK : xr_fail(XR_NO_MEMORY, "out of memory for the optimiser");
 }
 
 xr_status xr_optimizer_new(xr_optimizer **out, const xr_config *config, xr_parameters *parameters) {
@@ -44,14 +60,10 @@ xr_status xr_optimizer_new(xr_optimizer **out, const xr_config *config, xr_param
   if (!o) return xr_fail(XR_NO_MEMORY, "out of memory");
   o->config = config;
   o->parameters = parameters;
-  o->count = xr_parameter_count(parameters);
-  o->segments = calloc((size_t)o->count + 1, sizeof *o->segments);
-  for (int i = 0; o->segments && i < o->count; i++) o->segments[i] = segment_of(config, xr_parameter_at(parameters, i));
-  xr_global_norm norm = norm_of(o);
-  o->workspace = o->segments ? xr_block_alloc(xr_global_norm_workspace(&norm)) : NULL;
-  if (!o->workspace) {
+  const xr_status status = cut(o);
+  if (status != XR_OK) {
     xr_optimizer_free(o);
-    return xr_fail(XR_NO_MEMORY, "out of memory for the optimiser");
+    return status;
   }
   *out = o;
   return XR_OK;
@@ -60,6 +72,7 @@ xr_status xr_optimizer_new(xr_optimizer **out, const xr_config *config, xr_param
 void xr_optimizer_free(xr_optimizer *o) {
   if (!o) return;
   free(o->segments);
+  free(o->chunks);
   xr_block_free(o->workspace);
   free(o);
 }
@@ -77,8 +90,7 @@ xr_status xr_optimizer_step_once(xr_optimizer *o, double learning_rate, int64_t 
   update->bad_parameter = bad;
   if (bad >= 0) return XR_OK;
   if (c->optimizer.kind == XR_CONFIG_SGD) {
-    xr_sgd sgd = {.segments = o->segments,
-                  .segment_count = o->count,
+    xr_sgd sgd = {.table = o->table,
                   .momentum = (float)c->optimizer.momentum,
                   .nesterov = c->optimizer.nesterov,
                   .step = &now,
@@ -88,8 +100,7 @@ xr_status xr_optimizer_step_once(xr_optimizer *o, double learning_rate, int64_t 
                   .compute = a.compute};
     return xr_sgd_cpu(&sgd);
   }
-  xr_adam adam = {.segments = o->segments,
-                  .segment_count = o->count,
+  xr_adam adam = {.table = o->table,
                   .beta1 = c->optimizer.beta1,
                   .beta2 = c->optimizer.beta2,
                   .decoupled_decay = c->optimizer.kind == XR_CONFIG_ADAMW,

@@ -14,8 +14,7 @@
 XR_C_BEGIN
 
 typedef struct {
-  const xr_segment *segments;
-  int64_t segment_count;
+  xr_segment_table table;
   double beta1, beta2;
   bool decoupled_decay; /* true: AdamW */
   const xr_optimizer_step *step;

@@ -36,18 +36,17 @@ static void update(const xr_adam *a, const constants c, int64_t at, int64_t n) {
 }
 
 xr_status xr_adam_cpu(const xr_adam *a) {
-  XR_TRY(xr_check_segments("adam", a->segments, a->segment_count));
   if (a->step->step < 1) return xr_fail(XR_BAD_ARGUMENT, "adam: step %lld; the first is 1", (long long)a->step->step);
-  if (xr_step_is_left_out(a->step)) return XR_OK;
-#pragma omp parallel
-  for (int64_t k = 0; k < a->segment_count; k++) {
-    const xr_segment *s = &a->segments[k];
+  if (!isfinite(a->step->gradient_scale)) return XR_OK;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < a->table.chunks; i++) {
+    const xr_chunk *chunk = &a->table.chunk[i];
+    const xr_segment *s = &a->table.segment[chunk->segment];
     const constants c = constants_of(a, s);
-#pragma omp for schedule(static) nowait
-    for (int64_t span = 0; span < xr_span_count(s->count); span++) {
-      const int64_t at = span * XR_SPAN, n = xr_span_length(s->count, at);
-      update(a, c, s->offset + at, n);
-      if (s->compute_offset >= 0) xr_narrow(a->compute + s->compute_offset + at, a->parameter + s->offset + at, n);
+    for (int64_t at = 0; at < chunk->count; at += XR_SPAN) {
+      const int64_t n = xr_span_length(chunk->count, at), place = chunk->offset + at;
+      update(a, c, place, n);
+      if (s->compute_offset >= 0) xr_narrow(a->compute + s->compute_offset + place - s->offset, a->parameter + place, n);
     }
   }
   return XR_OK;

@@ -5,8 +5,8 @@
  *   first_bad = index of the first segment that holds a NaN or an infinity, -1 when there is none
  *
  * With a bad segment, norm and factor are NaN. `factor` may point at the gradient_scale of an xr_optimizer_step: the optimisers
- * then clip, and leave a step with a bad gradient out. Sums are made in double precision over fixed chunks: the same for any
- * number of threads. */
+ * then clip, and leave a step with a bad gradient out. Sums are made in double precision over the chunks of the table and
+ * added in a fixed order: the same for any number of threads. */
 #pragma once
 
 #include "kernels/common/stream.h"
@@ -15,17 +15,19 @@
 XR_C_BEGIN
 
 typedef struct {
-  const xr_segment *segments; /* offset and count are used */
-  int64_t segment_count;
+  xr_segment_table table; /* its chunks are used */
   const float *gradient;
   float max_norm;     /* 0: no clipping */
   float *norm;        /* [1] */
   float *factor;      /* [1] */
   int32_t *first_bad; /* [1] */
-  double *workspace;  /* xr_global_norm_workspace() bytes */
+  double *workspace;  /* xr_global_norm_workspace() bytes: a sum a chunk */
 } xr_global_norm;
 
 size_t xr_global_norm_workspace(const xr_global_norm *a);
+
+/* What both backends refuse: a max_norm below 0. */
+xr_status xr_global_norm_check(const xr_global_norm *a);
 
 xr_status xr_global_norm_cpu(const xr_global_norm *a);
 xr_status xr_global_norm_cuda(const xr_global_norm *a, xr_stream stream);

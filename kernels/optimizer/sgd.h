@@ -13,8 +13,7 @@
 XR_C_BEGIN
 
 typedef struct {
-  const xr_segment *segments;
-  int64_t segment_count;
+  xr_segment_table table;
   float momentum; /* 0 to below 1 */
   bool nesterov;  /* needs momentum */
   const xr_optimizer_step *step;
@@ -23,6 +22,9 @@ typedef struct {
   float *momentum_buffer; /* u */
   xr_bf16 *compute;       /* bf16 copies of the parameters, or NULL when no segment has one */
 } xr_sgd;
+
+/* What both backends refuse: momentum, and Nesterov's form without it. */
+xr_status xr_sgd_check(const xr_sgd *a);
 
 xr_status xr_sgd_cpu(const xr_sgd *a);
 xr_status xr_sgd_cuda(const xr_sgd *a, xr_stream stream);

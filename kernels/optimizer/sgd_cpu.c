@@ -1,10 +1,10 @@
 #include "kernels/optimizer/sgd.h"
 
+#include <math.h>
+
 #include "kernels/common/spans.h"
 
-static xr_status check(const xr_sgd *a) {
-  XR_TRY(xr_check_segments("sgd", a->segments, a->segment_count));
-  if (a->step->step < 1) return xr_fail(XR_BAD_ARGUMENT, "sgd: step %lld; the first is 1", (long long)a->step->step);
+xr_status xr_sgd_check(const xr_sgd *a) {
   if (!(a->momentum >= 0 && a->momentum < 1) || (a->nesterov && a->momentum == 0))
     return xr_fail(XR_BAD_ARGUMENT, "sgd: momentum %g; legal are 0 to below 1, and above 0 with Nesterov's form", (double)a->momentum);
   return XR_OK;
@@ -31,16 +31,17 @@ static void update(const xr_sgd *a, const xr_segment *s, int64_t at, int64_t n) 
 }
 
 xr_status xr_sgd_cpu(const xr_sgd *a) {
-  XR_TRY(check(a));
-  if (xr_step_is_left_out(a->step)) return XR_OK;
-#pragma omp parallel
-  for (int64_t k = 0; k < a->segment_count; k++) {
-    const xr_segment *s = &a->segments[k];
-#pragma omp for schedule(static) nowait
-    for (int64_t span = 0; span < xr_span_count(s->count); span++) {
-      const int64_t at = span * XR_SPAN, n = xr_span_length(s->count, at);
-      update(a, s, s->offset + at, n);
-      if (s->compute_offset >= 0) xr_narrow(a->compute + s->compute_offset + at, a->parameter + s->offset + at, n);
+  XR_TRY(xr_sgd_check(a));
+  if (a->step->step < 1) return xr_fail(XR_BAD_ARGUMENT, "sgd: step %lld; the first is 1", (long long)a->step->step);
+  if (!isfinite(a->step->gradient_scale)) return XR_OK;
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < a->table.chunks; i++) {
+    const xr_chunk *chunk = &a->table.chunk[i];
+    const xr_segment *s = &a->table.segment[chunk->segment];
+    for (int64_t at = 0; at < chunk->count; at += XR_SPAN) {
+      const int64_t n = xr_span_length(chunk->count, at), place = chunk->offset + at;
+      update(a, s, place, n);
+      if (s->compute_offset >= 0) xr_narrow(a->compute + s->compute_offset + place - s->offset, a->parameter + place, n);
     }
   }
   return XR_OK;

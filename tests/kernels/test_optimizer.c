@@ -12,6 +12,15 @@ static const xr_segment segments[SEGMENTS] = {
     {0, 37, 0, 1, 4e-5f, 1e-3f}, {40, 5, -1, 2, 0, 1e-3f}, {45, 64, 40, 5, 0.1f, 1e-8f}}; /* bf16 copies at 0 and 40 */
 static const float rates[STEPS] = {1e-3f, 2e-3f, 3e-3f, 2e-3f, 5e-4f};
 
+/* A table of `count` segments whose chunks fit in chunk[room]. */
+static xr_segment_table table_of(const xr_segment *segment, int64_t count, xr_chunk *chunk, int64_t room) {
+  xr_segment_table table = {.segment = segment, .chunk = chunk, .segments = count};
+  cr_assert_eq(xr_count_chunks(segment, count, &table.chunks), XR_OK);
+  cr_assert(table.chunks <= room);
+  xr_cut_segments(segment, count, chunk);
+  return table;
+}
+
 static bool owned(int i) { return i < 37 || (i >= 40 && i < 45) || (i >= 45 && i < 109); }
 
 /* One training run's arrays. */
@@ -21,6 +30,7 @@ typedef struct {
   float norm;
   int32_t first_bad;
   double workspace[SEGMENTS];
+  xr_chunk chunks[SEGMENTS];
   xr_optimizer_step step;
 } run;
 
@@ -35,8 +45,7 @@ static run start(xr_golden *g, xr_blocks *held) {
 }
 
 static void clip(run *r, const float *gradient, float max_norm) {
-  const xr_global_norm a = {.segments = segments,
-                            .segment_count = SEGMENTS,
+  const xr_global_norm a = {.table = table_of(segments, SEGMENTS, r->chunks, SEGMENTS),
                             .gradient = gradient,
                             .max_norm = max_norm,
                             .norm = &r->norm,
@@ -70,8 +79,7 @@ static void run_adam(const char *name, bool decoupled) {
   xr_blocks held = {.count = 0};
   run r = start(&g, &held);
   const float *before = xr_hold(&held, xr_golden_load(&g, "parameter", XR_F32)), max_norm = (float)xr_golden_scalar(&g, "max_norm");
-  xr_adam a = {.segments = segments,
-               .segment_count = SEGMENTS,
+  xr_adam a = {.table = table_of(segments, SEGMENTS, r.chunks, SEGMENTS),
                .beta1 = 0.9,
                .beta2 = 0.999,
                .decoupled_decay = decoupled,
@@ -106,8 +114,7 @@ static void run_sgd(const char *name, float momentum, bool nesterov) {
   run r = start(&g, &held);
   const float *before = xr_hold(&held, xr_golden_load(&g, "parameter", XR_F32));
   for (int i = 0; i < COUNT; i++) r.first[i] = owned(i) ? NAN : 0; /* the first step must not read it */
-  xr_sgd a = {.segments = segments,
-              .segment_count = SEGMENTS,
+  xr_sgd a = {.table = table_of(segments, SEGMENTS, r.chunks, SEGMENTS),
               .momentum = momentum,
               .nesterov = nesterov,
               .step = &r.step,
@@ -139,9 +146,9 @@ static void run_clip(const char *name) {
   float *gradient = xr_hold(&held, xr_golden_load(&g, "gradient", XR_F32)), norm, factor;
   int32_t first_bad;
   double workspace[2];
+  xr_chunk chunks[2];
   const xr_segment parts[2] = {{.offset = 0, .count = 1000}, {.offset = 1000, .count = count - 1000}};
-  const xr_global_norm a = {.segments = parts,
-                            .segment_count = 2,
+  const xr_global_norm a = {.table = table_of(parts, 2, chunks, 2),
                             .gradient = gradient,
                             .max_norm = (float)xr_golden_scalar(&g, "max_norm"),
                             .norm = &norm,
@@ -175,8 +182,7 @@ Test(optimizer, a_gradient_that_is_not_finite_is_located_and_the_step_left_out) 
     clip(&r, gradient, 1);
     cr_assert_eq(r.first_bad, 1);
     cr_assert(isnan(r.norm) && isnan(r.step.gradient_scale));
-    const xr_adam adam = {.segments = segments,
-                          .segment_count = SEGMENTS,
+    const xr_adam adam = {.table = table_of(segments, SEGMENTS, r.chunks, SEGMENTS),
                           .beta1 = 0.9,
                           .beta2 = 0.999,
                           .step = &r.step,
@@ -184,8 +190,7 @@ Test(optimizer, a_gradient_that_is_not_finite_is_located_and_the_step_left_out) 
                           .gradient = gradient,
                           .first_moment = m,
                           .second_moment = v};
-    const xr_sgd sgd = {.segments = segments,
-                        .segment_count = SEGMENTS,
+    const xr_sgd sgd = {.table = table_of(segments, SEGMENTS, r.chunks, SEGMENTS),
                         .momentum = 0.9f,
                         .step = &r.step,
                         .parameter = w,
@@ -197,6 +202,17 @@ Test(optimizer, a_gradient_that_is_not_finite_is_located_and_the_step_left_out) 
   }
 }
 
+Test(optimizer, segments_are_cut_into_chunks_in_order) {
+  const xr_segment parts[4] = {
+      {.offset = 7, .count = XR_CHUNK}, {.offset = 3, .count = 0}, {.offset = 50000, .count = 2 * XR_CHUNK + 1}, {.count = 1}};
+  xr_chunk chunk[5];
+  const xr_segment_table table = table_of(parts, 4, chunk, 5);
+  const xr_chunk expected[5] = {
+      {7, XR_CHUNK, 0}, {50000, XR_CHUNK, 2}, {50000 + XR_CHUNK, XR_CHUNK, 2}, {50000 + 2 * XR_CHUNK, 1, 2}, {0, 1, 3}};
+  cr_assert_eq(table.chunks, 5);
+  cr_assert(memcmp(chunk, expected, sizeof chunk) == 0);
+}
+
 Test(optimizer, same_for_any_threads) {
   enum { N = 70001 };
   xr_blocks held = {.count = 0};
@@ -206,16 +222,16 @@ Test(optimizer, same_for_any_threads) {
   xr_bf16 *compute = xr_hold(&held, xr_poisoned(XR_BF16, N)), *reference_compute = xr_hold(&held, xr_poisoned(XR_BF16, N));
   xr_optimizer_step step = {.lr = 0.01f};
   int32_t first_bad;
-  const xr_global_norm norm = {.segments = parts,
-                               .segment_count = 3,
+  xr_chunk chunks[16];
+  const xr_segment_table table = table_of(parts, 3, chunks, 16);
+  const xr_global_norm norm = {.table = table,
                                .gradient = gradient,
                                .max_norm = 1,
                                .norm = state + 3 * N,
                                .factor = &step.gradient_scale,
                                .first_bad = &first_bad,
                                .workspace = xr_hold(&held, xr_poisoned(XR_F64, 16))};
-  const xr_adam adam = {.segments = parts,
-                        .segment_count = 3,
+  const xr_adam adam = {.table = table,
                         .beta1 = 0.9,
                         .beta2 = 0.999,
                         .step = &step,
@@ -224,8 +240,7 @@ Test(optimizer, same_for_any_threads) {
                         .first_moment = state + N,
                         .second_moment = state + 2 * N,
                         .compute = compute};
-  const xr_sgd sgd = {.segments = parts,
-                      .segment_count = 3,
+  const xr_sgd sgd = {.table = table,
                       .momentum = 0.9f,
                       .nesterov = true,
                       .step = &step,
@@ -263,10 +278,10 @@ Test(optimizer, wrong_arguments_are_refused) {
   step.step = 1;
   sgd.nesterov = true;
   cr_assert_eq(xr_sgd_cpu(&sgd), XR_BAD_ARGUMENT);
-  const xr_segment wrong = {.offset = -1, .count = 1};
-  adam.segments = &wrong;
-  adam.segment_count = 1;
-  cr_assert_eq(xr_adam_cpu(&adam), XR_BAD_SHAPE);
+  const xr_segment wrong[2] = {{.count = 1}, {.offset = -1, .count = 1}};
+  int64_t chunks;
+  cr_assert_eq(xr_count_chunks(wrong, 2, &chunks), XR_BAD_SHAPE);
+  cr_assert(strstr(xr_message(), "segment 1 starts at -1 and has 1 elements"), "%s", xr_message());
   const xr_global_norm norm = {.max_norm = -1};
   cr_assert_eq(xr_global_norm_cpu(&norm), XR_BAD_ARGUMENT);
 }
