@@ -12,6 +12,7 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/math.h"
 #include "kernels/common/stream.h"
 
 XR_C_BEGIN
@@ -29,33 +30,18 @@ typedef struct {
   bool accumulate_dx;
 } xr_activation;
 
+xr_status xr_activation_check(const xr_activation *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_activation_forward_cpu(const xr_activation *a);
 xr_status xr_activation_forward_cuda(const xr_activation *a, xr_stream stream);
 xr_status xr_activation_backward_cpu(const xr_activation *a);
 xr_status xr_activation_backward_cuda(const xr_activation *a, xr_stream stream);
 
-/* e^x within 2 ulp: x = n ln 2 + r, |r| <= ln 2 / 2, e^r by a polynomial (minimax fit, relative error 3e-9), 2^n in two factors so that
- * results below 2^-126 are right too. 0 below -104, infinity above 88.73, NaN stays NaN. */
-static inline float xr_exp(float x) {
-  const float bounded = x < -105.0f ? -105.0f : x > 89.0f ? 89.0f : x;
-  const float shifted = bounded * 1.44269504f + 12582912.0f; /* adding 1.5 * 2^23 rounds to an integer, in the low bits */
-  int32_t bits;
-  memcpy(&bits, &shifted, sizeof bits);
-  const int32_t n = bits - 0x4B400000;
-  const float whole = shifted - 12582912.0f;
-  const float r = bounded - whole * 0.693145752f - whole * 1.42860677e-6f; /* ln 2 in two parts, the first with 15 bits */
-  const float tail = 0.49999994f + r * (0.16666520f + r * (0.041668404f + r * (0.0083688991f + r * 0.0013814223f)));
-  const float power = 1.0f + (r + r * r * tail);
-  const int32_t half = n >> 1;
-  const uint32_t low = (uint32_t)(half + 127) << 23, high = (uint32_t)(n - half + 127) << 23; /* unsigned: a NaN's n is anything */
-  float scale_low, scale_high;
-  memcpy(&scale_low, &low, sizeof scale_low);
-  memcpy(&scale_high, &high, sizeof scale_high);
-  return power * scale_low * scale_high;
-}
-
-/* erf within 2 ulp: x P(x^2) up to |x| = 1, then 1 - exp(-Q(|x|)); both polynomials are minimax fits with errors below 2e-9. */
-static inline float xr_erf(float x) {
+/* erf within 2 ulp: x P(x^2) up to |x| = 1, then 1 - exp(-Q(|x|)); both polynomials are minimax fits with errors below 2e-9.
+ * On a GPU it is CUDA's, as good. */
+XR_MATH_INLINE float xr_erf(float x) {
+#ifdef __CUDA_ARCH__
+  return erff(x);
+#else
   const float t = fabsf(x), s = x * x, u = t > 4.0f ? 4.0f : t;
   const float p = 0.12837917f + /* and x itself: 2 / sqrt(pi) = 1.128... in two parts */
                   s * (-0.37612626f +
@@ -64,20 +50,21 @@ static inline float xr_erf(float x) {
                   u * (1.1277972f +
                        u * (0.63697606f + u * (0.10411371f + u * (-0.022315232f + u * (0.0030654951f + u * -0.00019822014f)))));
   return t > 1.0f ? copysignf(1.0f - xr_exp(-q), x) : x + x * p;
+#endif
 }
 
-static inline float xr_sigmoid(float x) { return 1.0f / (1.0f + xr_exp(-x)); }
+XR_MATH_INLINE float xr_sigmoid(float x) { return 1.0f / (1.0f + xr_exp(-x)); }
 
-static inline float xr_quick_gelu(float x) { return x * xr_sigmoid(1.702f * x); }
+XR_MATH_INLINE float xr_quick_gelu(float x) { return x * xr_sigmoid(1.702f * x); }
 
-static inline float xr_quick_gelu_slope(float x) {
+XR_MATH_INLINE float xr_quick_gelu_slope(float x) {
   const float s = xr_sigmoid(1.702f * x);
   return s + 1.702f * x * s * (1.0f - s);
 }
 
-static inline float xr_gelu(float x) { return 0.5f * x * (1.0f + xr_erf(x * 0.707106781f)); }
+XR_MATH_INLINE float xr_gelu(float x) { return 0.5f * x * (1.0f + xr_erf(x * 0.707106781f)); }
 
-static inline float xr_gelu_slope(float x) { return 0.5f * (1.0f + xr_erf(x * 0.707106781f)) + x * 0.398942280f * xr_exp(-0.5f * x * x); }
+XR_MATH_INLINE float xr_gelu_slope(float x) { return 0.5f * (1.0f + xr_erf(x * 0.707106781f)) + x * 0.398942280f * xr_exp(-0.5f * x * x); }
 
 /* out[i] = activation(x[i]); out may be x. */
 static inline void xr_activation_row(xr_activation_kind kind, float *out, const float *x, int64_t n) {

@@ -4,7 +4,7 @@
 
 enum { CHUNK = 4096 }; /* elements at a time: the scratch rows stay in the first-level cache */
 
-static xr_status check(const xr_activation *a) {
+xr_status xr_activation_check(const xr_activation *a) {
   if (a->count < 0) return xr_fail(XR_BAD_SHAPE, "activation: %lld elements", (long long)a->count);
   if ((unsigned)a->kind >= XR_ACTIVATIONS) return xr_fail(XR_UNSUPPORTED, "activation: kind %d", (int)a->kind);
   if (a->dtype != XR_F32 && a->dtype != XR_BF16) return xr_fail(XR_UNSUPPORTED, "activation: dtype %s", xr_dtype_name(a->dtype));
@@ -19,7 +19,7 @@ static const void *read_at(const void *base, xr_dtype dtype, int64_t start) {
 static void *write_at(void *base, xr_dtype dtype, int64_t start) { return (char *)base + (size_t)start * xr_dtype_bytes(dtype); }
 
 xr_status xr_activation_forward_cpu(const xr_activation *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_activation_check(a));
 #pragma omp parallel for schedule(static)
   for (int64_t start = 0; start < a->count; start += CHUNK) {
     float scratch_x[CHUNK], scratch_y[CHUNK];
@@ -33,7 +33,7 @@ xr_status xr_activation_forward_cpu(const xr_activation *a) {
 }
 
 xr_status xr_activation_backward_cpu(const xr_activation *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_activation_check(a));
 #pragma omp parallel for schedule(static)
   for (int64_t start = 0; start < a->count; start += CHUNK) {
     float scratch_x[CHUNK], scratch_dy[CHUNK], scratch_old[CHUNK], dx[CHUNK];

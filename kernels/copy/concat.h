@@ -25,6 +25,8 @@ typedef struct {
   bool accumulate_dx[XR_MAX_CONCAT];
 } xr_concat;
 
+/* The arguments, not the data: what every backend does first. `*whole` becomes the elements of one of y's `outer` pieces. */
+xr_status xr_concat_check(const xr_concat *a, int64_t *whole);
 xr_status xr_concat_forward_cpu(const xr_concat *a);
 xr_status xr_concat_forward_cuda(const xr_concat *a, xr_stream stream);
 xr_status xr_concat_backward_cpu(const xr_concat *a);

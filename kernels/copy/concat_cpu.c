@@ -2,8 +2,7 @@
 
 #include "kernels/copy/runs.h"
 
-/* Elements of one of y's `outer` pieces; less than 0 and a message when the arguments are wrong. */
-static xr_status check(const xr_concat *a, int64_t *whole) {
+xr_status xr_concat_check(const xr_concat *a, int64_t *whole) {
   if (!xr_is_float(a->dtype)) return xr_fail(XR_UNSUPPORTED, "concat: dtype %s", xr_dtype_name(a->dtype));
   if (a->inputs < 1 || a->inputs > XR_MAX_CONCAT)
     return xr_fail(XR_BAD_ARGUMENT, "concat: %d inputs, 1 to %d are supported", a->inputs, XR_MAX_CONCAT);
@@ -19,7 +18,7 @@ static xr_status check(const xr_concat *a, int64_t *whole) {
 
 xr_status xr_concat_forward_cpu(const xr_concat *a) {
   int64_t whole;
-  XR_TRY(check(a, &whole));
+  XR_TRY(xr_concat_check(a, &whole));
   for (int64_t k = 0, at = 0; k < a->inputs; k++) {
     const int64_t run = a->axis[k] * a->inner;
     xr_copy_runs((xr_runs){a->y, at, whole}, false, (xr_runs){(void *)a->x[k], 0, run}, a->dtype, a->outer, run);
@@ -30,7 +29,7 @@ xr_status xr_concat_forward_cpu(const xr_concat *a) {
 
 xr_status xr_concat_backward_cpu(const xr_concat *a) {
   int64_t whole;
-  XR_TRY(check(a, &whole));
+  XR_TRY(xr_concat_check(a, &whole));
   for (int64_t k = 0, at = 0; k < a->inputs; k++) {
     const int64_t run = a->axis[k] * a->inner;
     if (a->dx[k])

@@ -3,11 +3,15 @@
  *   y[b, :] = x[b, index[b], :]
  *
  * Backward: dx[b, index[b], :] = dy[b, :]; the other rows of dx become 0 (assigning) or stay as they are (accumulating).
- * An index outside 0 .. tokens-1 is XR_BAD_INPUT (naming the sample) and nothing is written. */
+ * An index outside 0 .. tokens-1 is XR_BAD_INPUT (naming the sample) and nothing is written; on a GPU, where nobody looks first, that
+ * sample's y and dx become NaN. */
 #pragma once
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "kernels/common/stream.h"
+
+XR_C_BEGIN
 
 typedef struct {
   int64_t batch, tokens, width; /* B, N, D */
@@ -21,5 +25,10 @@ typedef struct {
   bool accumulate_dx;
 } xr_gather_rows;
 
+xr_status xr_gather_rows_check(const xr_gather_rows *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_gather_rows_forward_cpu(const xr_gather_rows *a);
+xr_status xr_gather_rows_forward_cuda(const xr_gather_rows *a, xr_stream stream);
 xr_status xr_gather_rows_backward_cpu(const xr_gather_rows *a);
+xr_status xr_gather_rows_backward_cuda(const xr_gather_rows *a, xr_stream stream);
+
+XR_C_END

@@ -2,10 +2,14 @@
 
 #include "kernels/common/spans.h"
 
-static xr_status check(const xr_gather_rows *a) {
+xr_status xr_gather_rows_check(const xr_gather_rows *a) {
   if (!xr_is_float(a->dtype)) return xr_fail(XR_UNSUPPORTED, "gather_rows: dtype %s", xr_dtype_name(a->dtype));
   if (a->batch < 0 || a->tokens < 0 || a->width < 0)
     return xr_fail(XR_BAD_SHAPE, "gather_rows: x [%lld, %lld, %lld]", (long long)a->batch, (long long)a->tokens, (long long)a->width);
+  return XR_OK;
+}
+
+static xr_status check_indices(const xr_gather_rows *a) {
   for (int64_t b = 0; b < a->batch; b++)
     if (a->index[b] < 0 || a->index[b] >= a->tokens)
       return xr_fail(XR_BAD_INPUT, "gather_rows: sample %lld asks for token %d of %lld (counted from 0)", (long long)b, a->index[b],
@@ -23,14 +27,16 @@ static void copy_row(void *out, int64_t out_row, bool accumulate, const void *in
 }
 
 xr_status xr_gather_rows_forward_cpu(const xr_gather_rows *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_gather_rows_check(a));
+  XR_TRY(check_indices(a));
 #pragma omp parallel for schedule(static)
   for (int64_t b = 0; b < a->batch; b++) copy_row(a->y, b, false, a->x, b * a->tokens + a->index[b], a);
   return XR_OK;
 }
 
 xr_status xr_gather_rows_backward_cpu(const xr_gather_rows *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_gather_rows_check(a));
+  XR_TRY(check_indices(a));
 #pragma omp parallel for schedule(static)
   for (int64_t b = 0; b < a->batch; b++) {
     if (!a->accumulate_dx) xr_span_zero(a->dx, a->dtype, b * a->tokens * a->width, a->tokens * a->width);

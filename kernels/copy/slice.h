@@ -23,6 +23,7 @@ typedef struct {
   bool accumulate_dx;
 } xr_slice;
 
+xr_status xr_slice_check(const xr_slice *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_slice_forward_cpu(const xr_slice *a);
 xr_status xr_slice_forward_cuda(const xr_slice *a, xr_stream stream);
 xr_status xr_slice_backward_cpu(const xr_slice *a);

@@ -26,6 +26,16 @@ typedef struct {
   bool accumulate_dx;
 } xr_transpose;
 
+/* How both passes go, on every backend: a dense tensor [dim] filled from one where neighbours along axis k are stride[k] elements apart.
+ * Axes are padded to XR_MAX_TRANSPOSE in front. stride[fast] is 1. */
+typedef struct {
+  int64_t dim[XR_MAX_TRANSPOSE], stride[XR_MAX_TRANSPOSE];
+  int fast;
+} xr_transpose_walk;
+
+xr_status xr_transpose_forward_walk(const xr_transpose *a, xr_transpose_walk *w); /* checks the arguments, too */
+xr_status xr_transpose_backward_walk(const xr_transpose *a, xr_transpose_walk *w);
+
 xr_status xr_transpose_forward_cpu(const xr_transpose *a);
 xr_status xr_transpose_forward_cuda(const xr_transpose *a, xr_stream stream);
 xr_status xr_transpose_backward_cpu(const xr_transpose *a);

@@ -2,11 +2,6 @@
 
 #include "kernels/common/spans.h"
 
-/* A dense tensor `out` filled from `in`; stride[k] is the distance in `in` of neighbours along axis k of `out`. */
-typedef struct {
-  int64_t dim[XR_MAX_TRANSPOSE], stride[XR_MAX_TRANSPOSE];
-} walk;
-
 static const float *read_strided(const void *in, xr_dtype dtype, int64_t offset, int64_t stride, int64_t n, float *scratch) {
   if (stride == 1) return xr_span_read(in, dtype, offset, n, scratch);
   if (dtype == XR_F32)
@@ -16,7 +11,7 @@ static const float *read_strided(const void *in, xr_dtype dtype, int64_t offset,
   return scratch;
 }
 
-static void gather(void *out, bool accumulate, const void *in, xr_dtype dtype, const walk *w) {
+static void gather(void *out, bool accumulate, const void *in, xr_dtype dtype, const xr_transpose_walk *w) {
   const int64_t rows = w->dim[0] * w->dim[1] * w->dim[2], row_length = w->dim[3];
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < rows; row++) {
@@ -31,8 +26,8 @@ static void gather(void *out, bool accumulate, const void *in, xr_dtype dtype, c
   }
 }
 
-/* The order with the axes padded to four (in front, where their length is 1). */
-static xr_status check(const xr_transpose *a, int64_t dim[XR_MAX_TRANSPOSE], int order[XR_MAX_TRANSPOSE]) {
+/* The walks of a forward and of a backward pass; axes are padded to four (in front, where their length is 1). */
+static xr_status pad(const xr_transpose *a, int64_t dim[XR_MAX_TRANSPOSE], int order[XR_MAX_TRANSPOSE]) {
   if (!xr_is_float(a->dtype)) return xr_fail(XR_UNSUPPORTED, "transpose: dtype %s", xr_dtype_name(a->dtype));
   if (a->rank < 1 || a->rank > XR_MAX_TRANSPOSE)
     return xr_fail(XR_BAD_SHAPE, "transpose: %d axes, 1 to %d are supported", a->rank, XR_MAX_TRANSPOSE);
@@ -54,31 +49,43 @@ static void dense_strides(const int64_t dim[XR_MAX_TRANSPOSE], int64_t stride[XR
   for (int k = XR_MAX_TRANSPOSE - 2; k >= 0; k--) stride[k] = stride[k + 1] * dim[k + 1];
 }
 
-xr_status xr_transpose_forward_cpu(const xr_transpose *a) {
+xr_status xr_transpose_forward_walk(const xr_transpose *a, xr_transpose_walk *w) {
   int64_t dim[XR_MAX_TRANSPOSE], stride[XR_MAX_TRANSPOSE];
   int order[XR_MAX_TRANSPOSE] = {0};
-  XR_TRY(check(a, dim, order));
+  XR_TRY(pad(a, dim, order));
   dense_strides(dim, stride);
-  walk w;
   for (int k = 0; k < XR_MAX_TRANSPOSE; k++) {
-    w.dim[k] = dim[order[k]];
-    w.stride[k] = stride[order[k]];
+    w->dim[k] = dim[order[k]];
+    w->stride[k] = stride[order[k]];
+    if (order[k] == XR_MAX_TRANSPOSE - 1) w->fast = k;
   }
+  return XR_OK;
+}
+
+xr_status xr_transpose_backward_walk(const xr_transpose *a, xr_transpose_walk *w) {
+  int64_t dim[XR_MAX_TRANSPOSE] = {0}, y_dim[XR_MAX_TRANSPOSE], y_stride[XR_MAX_TRANSPOSE];
+  int order[XR_MAX_TRANSPOSE] = {0};
+  XR_TRY(pad(a, dim, order));
+  for (int k = 0; k < XR_MAX_TRANSPOSE; k++) y_dim[k] = dim[order[k]];
+  dense_strides(y_dim, y_stride);
+  for (int k = 0; k < XR_MAX_TRANSPOSE; k++) {
+    w->dim[order[k]] = y_dim[k];
+    w->stride[order[k]] = y_stride[k];
+  }
+  w->fast = order[XR_MAX_TRANSPOSE - 1];
+  return XR_OK;
+}
+
+xr_status xr_transpose_forward_cpu(const xr_transpose *a) {
+  xr_transpose_walk w;
+  XR_TRY(xr_transpose_forward_walk(a, &w));
   gather(a->y, false, a->x, a->dtype, &w);
   return XR_OK;
 }
 
 xr_status xr_transpose_backward_cpu(const xr_transpose *a) {
-  int64_t dim[XR_MAX_TRANSPOSE] = {0}, y_dim[XR_MAX_TRANSPOSE], y_stride[XR_MAX_TRANSPOSE];
-  int order[XR_MAX_TRANSPOSE] = {0};
-  XR_TRY(check(a, dim, order));
-  for (int k = 0; k < XR_MAX_TRANSPOSE; k++) y_dim[k] = dim[order[k]];
-  dense_strides(y_dim, y_stride);
-  walk w;
-  for (int k = 0; k < XR_MAX_TRANSPOSE; k++) {
-    w.dim[order[k]] = y_dim[k];
-    w.stride[order[k]] = y_stride[k];
-  }
+  xr_transpose_walk w;
+  XR_TRY(xr_transpose_backward_walk(a, &w));
   gather(a->dx, a->accumulate_dx, a->dy, a->dtype, &w);
   return XR_OK;
 }

@@ -19,6 +19,7 @@ typedef struct {
   bool accumulate_da, accumulate_db;
 } xr_add;
 
+xr_status xr_add_check(const xr_add *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_add_forward_cpu(const xr_add *a);
 xr_status xr_add_forward_cuda(const xr_add *a, xr_stream stream);
 xr_status xr_add_backward_cpu(const xr_add *a);

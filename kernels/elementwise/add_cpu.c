@@ -2,13 +2,13 @@
 
 #include "kernels/common/spans.h"
 
-static xr_status check(const xr_add *a) {
+xr_status xr_add_check(const xr_add *a) {
   if (!xr_is_float(a->dtype)) return xr_fail(XR_UNSUPPORTED, "add: dtype %s", xr_dtype_name(a->dtype));
   return XR_OK;
 }
 
 xr_status xr_add_forward_cpu(const xr_add *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_add_check(a));
   const float alpha = a->alpha, beta = a->beta;
 #pragma omp parallel for schedule(static)
   for (int64_t span = 0; span < xr_span_count(a->count); span++) {
@@ -23,7 +23,7 @@ xr_status xr_add_forward_cpu(const xr_add *a) {
 }
 
 xr_status xr_add_backward_cpu(const xr_add *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_add_check(a));
   if (a->da) xr_scaled_copy(a->da, a->dtype, a->accumulate_da, a->alpha, a->dy, a->dtype, a->count);
   if (a->db) xr_scaled_copy(a->db, a->dtype, a->accumulate_db, a->beta, a->dy, a->dtype, a->count);
   return XR_OK;

@@ -19,6 +19,7 @@ typedef struct {
   bool accumulate_dx;
 } xr_cast;
 
+xr_status xr_cast_check(const xr_cast *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_cast_forward_cpu(const xr_cast *a);
 xr_status xr_cast_forward_cuda(const xr_cast *a, xr_stream stream);
 xr_status xr_cast_backward_cpu(const xr_cast *a);

@@ -28,6 +28,7 @@ typedef struct {
   bool accumulate_dx;
 } xr_dropout;
 
+xr_status xr_dropout_check(const xr_dropout *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_dropout_forward_cpu(const xr_dropout *a);
 xr_status xr_dropout_forward_cuda(const xr_dropout *a, xr_stream stream);
 xr_status xr_dropout_backward_cpu(const xr_dropout *a);

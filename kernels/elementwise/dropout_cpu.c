@@ -2,9 +2,14 @@
 
 #include "kernels/common/spans.h"
 
-static xr_status masked_copy(const xr_dropout *a, void *out, bool accumulate, const void *in) {
+xr_status xr_dropout_check(const xr_dropout *a) {
   if (!xr_is_float(a->dtype)) return xr_fail(XR_UNSUPPORTED, "dropout: dtype %s", xr_dtype_name(a->dtype));
   if (!(a->rate >= 0 && a->rate < 1)) return xr_fail(XR_BAD_ARGUMENT, "dropout: rate %g, legal are 0 to below 1", (double)a->rate);
+  return XR_OK;
+}
+
+static xr_status masked_copy(const xr_dropout *a, void *out, bool accumulate, const void *in) {
+  XR_TRY(xr_dropout_check(a));
   const float rate = a->rate, factor = 1 / (1 - rate);
 #pragma omp parallel for schedule(static)
   for (int64_t span = 0; span < xr_span_count(a->count); span++) {

@@ -19,6 +19,7 @@ typedef struct {
   bool accumulate_dx;
 } xr_scale;
 
+xr_status xr_scale_check(const xr_scale *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_scale_forward_cpu(const xr_scale *a);
 xr_status xr_scale_forward_cuda(const xr_scale *a, xr_stream stream);
 xr_status xr_scale_backward_cpu(const xr_scale *a);

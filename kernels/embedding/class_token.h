@@ -30,6 +30,7 @@ typedef struct {
   bool accumulate_dx, accumulate_dclass_token, accumulate_dposition;
 } xr_class_token;
 
+xr_status xr_class_token_check(const xr_class_token *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_class_token_forward_cpu(const xr_class_token *a);
 xr_status xr_class_token_forward_cuda(const xr_class_token *a, xr_stream stream);
 xr_status xr_class_token_backward_cpu(const xr_class_token *a);

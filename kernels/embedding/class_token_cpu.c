@@ -2,7 +2,7 @@
 
 #include "kernels/embedding/position_gradient.h"
 
-static xr_status check(const xr_class_token *a) {
+xr_status xr_class_token_check(const xr_class_token *a) {
   if (!xr_is_float(a->dtype)) return xr_fail(XR_UNSUPPORTED, "class_token: dtype %s", xr_dtype_name(a->dtype));
   if (a->batch < 0 || a->tokens < 0 || a->width < 1)
     return xr_fail(XR_BAD_SHAPE, "class_token: x [%lld, %lld, %lld]", (long long)a->batch, (long long)a->tokens, (long long)a->width);
@@ -10,7 +10,7 @@ static xr_status check(const xr_class_token *a) {
 }
 
 xr_status xr_class_token_forward_cpu(const xr_class_token *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_class_token_check(a));
   const int64_t rows = a->tokens + 1, width = a->width;
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t b = 0; b < a->batch; b++) {
@@ -43,7 +43,7 @@ static void input_gradient(const xr_class_token *a) {
 }
 
 xr_status xr_class_token_backward_cpu(const xr_class_token *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_class_token_check(a));
   const int64_t rows = a->tokens + 1;
   if (a->dx) input_gradient(a);
   if (a->dclass_token) xr_sum_over_batch(a->dclass_token, a->accumulate_dclass_token, a->dy, a->dtype, a->batch, rows, 0, 1, a->width);

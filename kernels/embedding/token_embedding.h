@@ -6,7 +6,8 @@
  *   dtable[v, :]   = sum over the (b, t) with ids[b, t] = v of dy[b, t, :], in the order of (b, t)
  *   dposition[t,:] = sum over b of dy[b, t, :]
  *
- * An id outside 0 .. vocabulary-1 is XR_BAD_INPUT (naming b, t, the id and the vocabulary) and nothing is written.
+ * An id outside 0 .. vocabulary-1 is XR_BAD_INPUT (naming b, t, the id and the vocabulary) and nothing is written; on a GPU, where
+ * nobody looks first, it makes its row of y and the last row of dtable NaN.
  * batch * tokens < 2^31. Any width >= 1. */
 #pragma once
 
@@ -34,6 +35,7 @@ typedef struct {
 
 size_t xr_token_embedding_workspace(const xr_token_embedding *a);
 
+xr_status xr_token_embedding_check(const xr_token_embedding *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_token_embedding_forward_cpu(const xr_token_embedding *a);
 xr_status xr_token_embedding_forward_cuda(const xr_token_embedding *a, xr_stream stream);
 xr_status xr_token_embedding_backward_cpu(const xr_token_embedding *a);

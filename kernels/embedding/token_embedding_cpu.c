@@ -2,11 +2,15 @@
 
 #include "kernels/embedding/position_gradient.h"
 
-static xr_status check(const xr_token_embedding *a) {
+xr_status xr_token_embedding_check(const xr_token_embedding *a) {
   if (!xr_is_float(a->dtype)) return xr_fail(XR_UNSUPPORTED, "token_embedding: dtype %s", xr_dtype_name(a->dtype));
   if (a->batch < 0 || a->tokens < 0 || a->vocabulary < 1 || a->width < 1 || (a->tokens > 0 && a->batch > INT32_MAX / a->tokens))
     return xr_fail(XR_BAD_SHAPE, "token_embedding: ids [%lld, %lld] into a table [%lld, %lld]", (long long)a->batch, (long long)a->tokens,
                    (long long)a->vocabulary, (long long)a->width);
+  return XR_OK;
+}
+
+static xr_status check_ids(const xr_token_embedding *a) {
   for (int64_t i = 0; i < a->batch * a->tokens; i++)
     if (a->ids[i] < 0 || a->ids[i] >= a->vocabulary)
       return xr_fail(XR_BAD_INPUT, "token_embedding: sample %lld, token %lld has the id %d; the table's ids are 0 to %lld",
@@ -15,7 +19,8 @@ static xr_status check(const xr_token_embedding *a) {
 }
 
 xr_status xr_token_embedding_forward_cpu(const xr_token_embedding *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_token_embedding_check(a));
+  XR_TRY(check_ids(a));
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < a->batch * a->tokens; row++) {
     for (int64_t at = 0; at < a->width; at += XR_SPAN) {
@@ -77,7 +82,8 @@ static void table_gradient(const xr_token_embedding *a) {
 }
 
 xr_status xr_token_embedding_backward_cpu(const xr_token_embedding *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_token_embedding_check(a));
+  XR_TRY(check_ids(a));
   if (a->dtable) table_gradient(a);
   if (a->dposition) xr_sum_over_batch(a->dposition, a->accumulate_dposition, a->dy, a->dtype, a->batch, a->tokens, 0, a->tokens, a->width);
   return XR_OK;

@@ -35,6 +35,7 @@ typedef struct {
   void *out;                            /* [B, height, width, 3] */
 } xr_augment;
 
+xr_status xr_augment_forward_check(const xr_augment *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_augment_forward_cpu(const xr_augment *a);
 xr_status xr_augment_forward_cuda(const xr_augment *a, xr_stream stream);
 

@@ -4,7 +4,7 @@
 
 #include "kernels/common/rows.h"
 
-static xr_status check(const xr_augment *a) {
+xr_status xr_augment_forward_check(const xr_augment *a) {
   if (a->count < 0 || a->height < 1 || a->width < 1 || a->width > XR_MAX_ROW / 3)
     return xr_fail(XR_BAD_SHAPE, "augment: %lld images of %d x %d (height x width), widths of 1 to %d are supported", (long long)a->count,
                    a->height, a->width, XR_MAX_ROW / 3);
@@ -40,7 +40,7 @@ static void augment_row(const xr_augment *a, const normalised *table, const uint
 }
 
 xr_status xr_augment_forward_cpu(const xr_augment *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_augment_forward_check(a));
   static const xr_augment_decision none = {0};
   normalised table;
   fill_table(&table, a);

@@ -28,6 +28,7 @@ typedef struct {
 static inline int64_t xr_patchify_rows(const xr_patchify *a) { return (a->height - a->patch) / a->stride + 1; }
 static inline int64_t xr_patchify_cols(const xr_patchify *a) { return (a->width - a->patch) / a->stride + 1; }
 
+xr_status xr_patchify_check(const xr_patchify *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_patchify_forward_cpu(const xr_patchify *a);
 xr_status xr_patchify_forward_cuda(const xr_patchify *a, xr_stream stream);
 

@@ -13,7 +13,7 @@
 PATCH(uint32_t)
 PATCH(uint16_t)
 
-static xr_status check(const xr_patchify *a) {
+xr_status xr_patchify_check(const xr_patchify *a) {
   if (a->batch < 0 || a->patch < 1 || a->stride < 1 || a->patch > a->height || a->patch > a->width)
     return xr_fail(XR_BAD_SHAPE, "patchify: patches of %lld pixels every %lld pixels in %lld images of %lld x %lld", (long long)a->patch,
                    (long long)a->stride, (long long)a->batch, (long long)a->height, (long long)a->width);
@@ -22,7 +22,7 @@ static xr_status check(const xr_patchify *a) {
 }
 
 xr_status xr_patchify_forward_cpu(const xr_patchify *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_patchify_check(a));
   const int64_t rows = xr_patchify_rows(a), cols = xr_patchify_cols(a), line = a->width * XR_IMAGE_CHANNELS;
   const int64_t size = XR_IMAGE_CHANNELS * a->patch * a->patch;
 #pragma omp parallel for schedule(static)

@@ -27,6 +27,7 @@ typedef struct {
   bool accumulate_dx;
 } xr_l2_normalize;
 
+xr_status xr_l2_normalize_check(const xr_l2_normalize *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_l2_normalize_forward_cpu(const xr_l2_normalize *a);
 xr_status xr_l2_normalize_forward_cuda(const xr_l2_normalize *a, xr_stream stream);
 xr_status xr_l2_normalize_backward_cpu(const xr_l2_normalize *a);

@@ -4,7 +4,7 @@
 
 #include "kernels/common/spans.h"
 
-static xr_status check(const xr_l2_normalize *a) {
+xr_status xr_l2_normalize_check(const xr_l2_normalize *a) {
   if (a->rows < 0 || a->cols < 1) return xr_fail(XR_BAD_SHAPE, "l2_normalize: x [%lld, %lld]", (long long)a->rows, (long long)a->cols);
   if (!xr_is_float(a->x_dtype) || !xr_is_float(a->y_dtype))
     return xr_fail(XR_UNSUPPORTED, "l2_normalize: %s to %s", xr_dtype_name(a->x_dtype), xr_dtype_name(a->y_dtype));
@@ -26,7 +26,7 @@ static double dot(const void *l, xr_dtype l_dtype, const void *r, xr_dtype r_dty
 }
 
 xr_status xr_l2_normalize_forward_cpu(const xr_l2_normalize *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_l2_normalize_check(a));
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < a->rows; row++) {
     const float inverse = (float)(1 / sqrt(dot(a->x, a->x_dtype, a->x, a->x_dtype, row, a->cols) + XR_L2_EPSILON));
@@ -44,7 +44,7 @@ xr_status xr_l2_normalize_forward_cpu(const xr_l2_normalize *a) {
 }
 
 xr_status xr_l2_normalize_backward_cpu(const xr_l2_normalize *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_l2_normalize_check(a));
 #pragma omp parallel for schedule(static)
   for (int64_t row = 0; row < a->rows; row++) {
     const float inverse = a->inverse_norm[row];

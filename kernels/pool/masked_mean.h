@@ -3,7 +3,8 @@
  *   y[b, :] = (1 / c_b) sum over first <= t < length[b] of x[b, t, :],   c_b = length[b] - first
  *
  * Backward: dx[b, t, :] = dy[b, :] / c_b for first <= t < length[b], 0 elsewhere. A sample without a valid token (c_b <= 0) gives
- * 0 and has no gradient. A length outside 0 .. tokens is XR_BAD_INPUT (naming the sample) and nothing is written. */
+ * 0 and has no gradient. A length outside 0 .. tokens is XR_BAD_INPUT (naming the sample) and nothing is written; on a GPU, where
+ * nobody looks first, it makes the sample's y and dx NaN. */
 #pragma once
 
 #include "host/base/dtype.h"
@@ -24,6 +25,7 @@ typedef struct {
   bool accumulate_dx;
 } xr_masked_mean;
 
+xr_status xr_masked_mean_check(const xr_masked_mean *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_masked_mean_forward_cpu(const xr_masked_mean *a);
 xr_status xr_masked_mean_forward_cuda(const xr_masked_mean *a, xr_stream stream);
 xr_status xr_masked_mean_backward_cpu(const xr_masked_mean *a);

@@ -2,11 +2,15 @@
 
 #include "kernels/common/spans.h"
 
-static xr_status check(const xr_masked_mean *a) {
+xr_status xr_masked_mean_check(const xr_masked_mean *a) {
   if (!xr_is_float(a->dtype)) return xr_fail(XR_UNSUPPORTED, "masked_mean: dtype %s", xr_dtype_name(a->dtype));
   if (a->batch < 0 || a->tokens < 0 || a->width < 0 || a->first < 0)
     return xr_fail(XR_BAD_SHAPE, "masked_mean: x [%lld, %lld, %lld] from token %lld", (long long)a->batch, (long long)a->tokens,
                    (long long)a->width, (long long)a->first);
+  return XR_OK;
+}
+
+static xr_status check_lengths(const xr_masked_mean *a) {
   for (int64_t b = 0; a->length && b < a->batch; b++)
     if (a->length[b] < 0 || a->length[b] > a->tokens)
       return xr_fail(XR_BAD_INPUT, "masked_mean: sample %lld has length %d; legal are 0 to %lld", (long long)b, a->length[b],
@@ -17,7 +21,8 @@ static xr_status check(const xr_masked_mean *a) {
 static int64_t end_of(const xr_masked_mean *a, int64_t b) { return a->length ? a->length[b] : a->tokens; }
 
 xr_status xr_masked_mean_forward_cpu(const xr_masked_mean *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_masked_mean_check(a));
+  XR_TRY(check_lengths(a));
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t b = 0; b < a->batch; b++) {
     for (int64_t span = 0; span < xr_span_count(a->width); span++) {
@@ -57,7 +62,8 @@ static void backward_row(const xr_masked_mean *a, int64_t b, int64_t t) {
 }
 
 xr_status xr_masked_mean_backward_cpu(const xr_masked_mean *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_masked_mean_check(a));
+  XR_TRY(check_lengths(a));
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t b = 0; b < a->batch; b++)
     for (int64_t t = 0; t < a->tokens; t++) backward_row(a, b, t);

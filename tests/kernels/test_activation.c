@@ -52,22 +52,16 @@ static double ulps(float value, double truth) {
   return fabs((double)value - truth) / ldexp(1, (exponent < -125 ? -125 : exponent) - 24);
 }
 
-Test(activation, exp_and_erf_are_within_two_ulp_of_the_c_library) {
+Test(activation, erf_is_within_two_ulp_of_the_c_library) {
   for (int i = 0; i <= 400000; i++) {
-    const float x = -104 + (float)i * (192.7f / 400000), z = -4.5f + (float)i * (9.0f / 400000);
-    cr_assert_leq(ulps(xr_exp(x), exp((double)x)), 2, "exp(%.9g) = %.9g", (double)x, (double)xr_exp(x));
+    const float z = -4.5f + (float)i * (9.0f / 400000);
     cr_assert_leq(ulps(xr_erf(z), erf((double)z)), 2, "erf(%.9g) = %.9g", (double)z, (double)xr_erf(z));
   }
   cr_assert_leq(ulps(xr_erf(1e-30f), erf((double)1e-30f)), 2);
 }
 
-Test(activation, exp_and_erf_at_their_ends) {
-  cr_assert_eq(xr_exp(0), 1);
-  cr_assert_eq(xr_exp(-INFINITY), 0);
-  cr_assert_eq(xr_exp(-110), 0);
-  cr_assert_eq(xr_exp(INFINITY), INFINITY);
-  cr_assert_eq(xr_exp(88.8f), INFINITY);
-  cr_assert(isnan(xr_exp(NAN)) && isnan(xr_erf(NAN)));
+Test(activation, erf_and_quick_gelu_at_their_ends) {
+  cr_assert(isnan(xr_erf(NAN)));
   cr_assert_eq(xr_erf(INFINITY), 1);
   cr_assert_eq(xr_erf(-INFINITY), -1);
   cr_assert_eq(xr_quick_gelu(-1000), 0);
