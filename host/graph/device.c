@@ -63,9 +63,7 @@ xr_status xr_device_read(xr_backend backend, void *to, const void *from, size_t 
   return bytes ? memory_of(backend)->read(to, from, bytes) : XR_OK;
 }
 
-xr_status xr_device_zero(xr_backend backend, void *memory, size_t bytes) {
-  return bytes ? memory_of(backend)->zero(memory, bytes) : XR_OK;
-}
+xr_status xr_device_zero(xr_backend backend, void *memory, size_t bytes) { return bytes ? memory_of(backend)->zero(memory, bytes) : XR_OK; }
 
 bool xr_device_free_bytes(xr_backend backend, size_t *free_bytes, size_t *total_bytes) {
   return memory_of(backend)->free_bytes(free_bytes, total_bytes);
@@ -80,6 +78,8 @@ static int index_of(const char *text) {
   long index = strtol(text + 5, &end, 10);
   return *end || index > 1023 ? -1 : (int)index;
 }
+
+bool xr_is_device(const char *text) { return strcmp(text, "cpu") == 0 || strcmp(text, "auto") == 0 || index_of(text) >= 0; }
 
 xr_status xr_device_open(xr_device *device, const char *text) {
   *device = (xr_device){XR_CPU, 0};

@@ -19,6 +19,9 @@ typedef struct {
  * too old, no such device, a device this build has no code for. */
 xr_status xr_device_open(xr_device *device, const char *text);
 
+/* Is this a text that xr_device_open() knows, whether or not there is such a device? */
+bool xr_is_device(const char *text);
+
 /* "not built in", or the driver's and runtime's versions, then one line a device: its name, memory and whether this build has code
  * for it. Each line is handed to `line`. */
 void xr_device_list(void (*line)(void *context, const char *text), void *context);

@@ -98,8 +98,7 @@ static xr_status probe(int index) {
 xr_status xr_device_select_cuda(int index) {
   int count = 0;
   XR_TRY(count_devices(&count));
-  if (index >= count)
-    return xr_fail(XR_DEVICE, "CUDA: there is no device cuda:%d: this machine has %d, counted from 0", index, count);
+  if (index >= count) return xr_fail(XR_DEVICE, "CUDA: there is no device cuda:%d: this machine has %d, counted from 0", index, count);
   cudaError_t error = cudaSetDevice(index);
   if (error != cudaSuccess) return failed(error, "selecting the device");
   return probe(index);

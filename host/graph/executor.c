@@ -92,10 +92,11 @@ xr_status xr_executor_memory_new(void **memory, const xr_plan *plan, size_t byte
                    "needs less, and `xreid plan` shows the largest tensors",
                    (double)bytes / MIB);
   const int64_t batch = batch_of(plan), fits = (int64_t)((double)batch * (double)free_bytes / (double)bytes);
-  return xr_fail(XR_NO_MEMORY,
-                 "out of device memory: the activations need %.1f MiB at a batch of %lld, and %.1f of %.1f MiB are free: a batch of about %lld "
-                 "would fit; `xreid plan` shows the largest tensors",
-                 (double)bytes / MIB, (long long)batch, (double)free_bytes / MIB, (double)total / MIB, (long long)fits);
+  return xr_fail(
+      XR_NO_MEMORY,
+      "out of device memory: the activations need %.1f MiB at a batch of %lld, and %.1f of %.1f MiB are free: a batch of about %lld "
+      "would fit; `xreid plan` shows the largest tensors",
+      (double)bytes / MIB, (long long)batch, (double)free_bytes / MIB, (double)total / MIB, (long long)fits);
 }
 
 static xr_status prepare(xr_executor *e) {
@@ -176,6 +177,11 @@ xr_status xr_executor_run_tick(xr_executor *e, int at, xr_seed seed) {
 }
 
 int xr_executor_tick_count(const xr_executor *e) { return e->plan->tick_count; }
+
+const xr_node *xr_executor_tick_node(const xr_executor *e, int tick, bool *backward) {
+  *backward = e->plan->ticks[tick].kind == XR_TICK_BACKWARD;
+  return e->plan->graph->nodes[e->plan->ticks[tick].node];
+}
 
 /* ---- not finite */
 static int64_t count_nonfinite(const void *values, xr_dtype dtype, int64_t n) {

@@ -1,7 +1,7 @@
 /* Runs a plan on the plan's backend, in one arena that is allocated once.
  *
- * The CPU executor calls the kernels in order and returns when they are done. The CUDA executor queues them on a stream and returns: it runs
- * the first forward (and the first step) node by node, captures the second into one CUDA graph, and replays that from then on. What a
+ * The CPU executor calls the kernels in order and returns when they are done. The CUDA executor queues them on a stream and returns: it
+ * runs the first forward (and the first step) node by node, captures the second into one CUDA graph, and replays that from then on. What a
  * person waits for is fetched by xr_executor_wait(). The sequence of one step:
  *
  *   xr_executor_input() x n, fill     pinned memory on CUDA, one of two buffers: the next batch may be written while a step runs
@@ -29,10 +29,10 @@ typedef struct {
 } xr_step_tail;
 
 typedef struct {
-  bool poison;       /* dead memory is filled with NaN between ticks: a wrong lifetime shows at once */
-  bool check_finite; /* every float result is searched for NaN and infinity: slow, names the first bad tensor */
-  bool no_graph;     /* CUDA: always node by node, each waited for, so that an error names its node */
-  void *memory;      /* the plan's arena, lent by the caller (xr_executor_memory_new); NULL: allocated here */
+  bool poison;              /* dead memory is filled with NaN between ticks: a wrong lifetime shows at once */
+  bool check_finite;        /* every float result is searched for NaN and infinity: slow, names the first bad tensor */
+  bool no_graph;            /* CUDA: always node by node, each waited for, so that an error names its node */
+  void *memory;             /* the plan's arena, lent by the caller (xr_executor_memory_new); NULL: allocated here */
   const xr_step_tail *tail; /* lives as long as the executor; NULL: none */
 } xr_executor_options;
 
@@ -63,6 +63,8 @@ const void *xr_executor_value(const xr_executor *executor, xr_var v);
  * visual.ln_post (layernorm): 3 of 768 elements are NaN". XR_NOT_FINITE with that message; XR_OK when all are finite. */
 xr_status xr_executor_find_nonfinite(xr_executor *executor, xr_seed seed);
 
-/* ---- for node-by-node comparison (check_nodes.h) */
+/* ---- tick by tick: for node-by-node comparison (check_nodes.h) and benchmarks */
 int xr_executor_tick_count(const xr_executor *executor);
+/* The node that runs at a tick, and in which direction. */
+const xr_node *xr_executor_tick_node(const xr_executor *executor, int tick, bool *backward);
 xr_status xr_executor_run_tick(xr_executor *executor, int tick, xr_seed seed);

@@ -54,9 +54,9 @@ static xr_status status_of(cudaError_t error, const char *doing) {
   return xr_fail(XR_DEVICE, "CUDA: %s: %s", doing, cudaGetErrorString(error));
 }
 
-#define TRY_CUDA(call, doing)                                         \
-  do {                                                                \
-    cudaError_t cuda_error = (call);                                  \
+#define TRY_CUDA(call, doing)                                           \
+  do {                                                                  \
+    cudaError_t cuda_error = (call);                                    \
     if (cuda_error != cudaSuccess) return status_of(cuda_error, doing); \
   } while (0)
 
@@ -242,9 +242,9 @@ static xr_status fetch(xr_executor *e, const xr_step_tail *tail) {
              "copying outputs");
   }
   if (!tail) return XR_OK;
-  return status_of(cudaMemcpyAsync(c->host_outputs + c->outputs.bytes, tail->backend_results, tail->result_bytes, cudaMemcpyDeviceToHost,
-                                   c->compute),
-                   "copying results");
+  return status_of(
+      cudaMemcpyAsync(c->host_outputs + c->outputs.bytes, tail->backend_results, tail->result_bytes, cudaMemcpyDeviceToHost, c->compute),
+      "copying results");
 }
 
 /* ---- runs */

@@ -192,6 +192,8 @@ xr_shape xr_shape_of(const xr_graph *g, xr_var v) { return g->tensors[v.id]->sha
 xr_dtype xr_dtype_of(const xr_graph *g, xr_var v) { return g->tensors[v.id]->dtype; }
 xr_graph_options xr_graph_options_of(const xr_graph *g) { return g->options; }
 int xr_node_count(const xr_graph *g) { return g->node_count; }
+int xr_tensor_count(const xr_graph *g) { return g->tensor_count; }
+bool xr_is_input(const xr_graph *g, xr_var v) { return v.id && g->tensors[v.id]->kind == XR_TENSOR_INPUT; }
 
 /* ---- op.h: a node as its operation sees it */
 static const xr_tensor *input(const xr_node *node, int i) { return node->graph->tensors[i < node->in_count ? node->in[i] : 0]; }

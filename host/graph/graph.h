@@ -56,3 +56,5 @@ xr_shape xr_shape_of(const xr_graph *g, xr_var v); /* rank 0 for the empty varia
 xr_dtype xr_dtype_of(const xr_graph *g, xr_var v);
 xr_graph_options xr_graph_options_of(const xr_graph *g);
 int xr_node_count(const xr_graph *g);
+int xr_tensor_count(const xr_graph *g); /* ids are 1 .. count - 1 */
+bool xr_is_input(const xr_graph *g, xr_var v);

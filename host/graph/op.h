@@ -14,6 +14,14 @@ enum { XR_MAX_IN = 12, XR_MAX_OUT = 4 };
 
 typedef enum { XR_CPU, XR_CUDA } xr_backend;
 
+/* kernel_cpu(arguments), or kernel_cuda(arguments, stream). */
+#ifdef XREID_CUDA
+#define XR_ON_BACKEND(backend, stream, kernel, arguments) \
+  ((backend) == XR_CUDA ? kernel##_cuda((arguments), (stream)) : kernel##_cpu(arguments))
+#else
+#define XR_ON_BACKEND(backend, stream, kernel, arguments) ((void)(backend), (void)(stream), kernel##_cpu(arguments))
+#endif
+
 typedef struct xr_node xr_node;
 
 /* The pointers of one node, already planned. */

@@ -31,9 +31,9 @@ typedef struct xr_parameters xr_parameters;
 
 typedef struct {
   uint64_t seed;
-  xr_dtype compute; /* XR_BF16: matrices (rank >= 2) get a bf16 copy */
-  bool training;    /* gradients and moments too */
-  int moments;      /* 0, 1 or 2 */
+  xr_dtype compute;   /* XR_BF16: matrices (rank >= 2) get a bf16 copy */
+  bool training;      /* gradients and moments too */
+  int moments;        /* 0, 1 or 2 */
   xr_backend backend; /* where the arrays lie */
 } xr_parameter_options;
 

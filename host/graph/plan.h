@@ -44,6 +44,9 @@ typedef struct {
 } xr_work;
 xr_work xr_plan_work(const xr_plan *plan);
 
+/* The same of one node in one direction. */
+xr_work xr_plan_node_work(const xr_plan *plan, const xr_node *node, bool backward);
+
 typedef struct { /* assumed speed of a device, for the floor under a step's time */
   double flops_per_second, bytes_per_second;
 } xr_device_speed;

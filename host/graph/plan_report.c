@@ -70,6 +70,17 @@ xr_work xr_plan_work(const xr_plan *plan) {
   return w;
 }
 
+xr_work xr_plan_node_work(const xr_plan *plan, const xr_node *node, bool backward) {
+  xr_work w = {0};
+  for (int at = 0; at < plan->tick_count; at++) {
+    const xr_tick *tick = &plan->ticks[at];
+    if (plan->graph->nodes[tick->node] != node || (tick->kind == XR_TICK_BACKWARD) != backward || tick->kind == XR_TICK_RECOMPUTE) continue;
+    *(backward ? &w.backward_flops : &w.forward_flops) += tick_flops(plan, tick);
+    w.bytes_moved += tick_bytes(plan, tick);
+  }
+  return w;
+}
+
 double xr_plan_floor_seconds(const xr_plan *plan, xr_device_speed speed) {
   double seconds = 0;
   for (int at = 0; at < plan->tick_count; at++) {

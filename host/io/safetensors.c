@@ -229,6 +229,12 @@ const xr_stored_tensor *xr_safetensors_find(const xr_safetensors *file, const ch
   return found ? *found : NULL;
 }
 
+void xr_safetensors_forget(const xr_safetensors *file, const xr_stored_tensor *tensor) {
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE), first = (size_t)((const char *)tensor->data - (const char *)file->map) / page * page;
+  const size_t end = (size_t)((const char *)tensor->data - (const char *)file->map) + tensor->bytes;
+  madvise((char *)file->map + first, end - first, MADV_DONTNEED);
+}
+
 const char *xr_safetensors_metadata(const xr_safetensors *file, const char *key) {
   for (size_t i = 0; i < file->metadata_count; i++)
     if (strcmp(file->metadata[i].key, key) == 0) return file->metadata[i].value;

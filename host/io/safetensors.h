@@ -36,7 +36,9 @@ void xr_safetensors_close(xr_safetensors *file); /* NULL is allowed */
 size_t xr_safetensors_count(const xr_safetensors *file);
 const xr_stored_tensor *xr_safetensors_at(const xr_safetensors *file, size_t index);       /* in the order of the data */
 const xr_stored_tensor *xr_safetensors_find(const xr_safetensors *file, const char *name); /* NULL: no such tensor */
-const char *xr_safetensors_metadata(const xr_safetensors *file, const char *key);          /* NULL: no such key */
+/* Gives back the memory that reading a tensor's data took; the data stay readable. For large files that are read once. */
+void xr_safetensors_forget(const xr_safetensors *file, const xr_stored_tensor *tensor);
+const char *xr_safetensors_metadata(const xr_safetensors *file, const char *key); /* NULL: no such key */
 
 /* Writes the tensors in the order given; appears under `path` whole or not at all. */
 xr_status xr_safetensors_write(const char *path, const xr_stored_tensor *tensors, size_t count, const xr_metadata *metadata,

@@ -131,6 +131,7 @@ static xr_status load_tensor(const xr_safetensors *file, const char *name, xr_pa
     return XR_OK;
   }
   xr_stored_to_f32(t, scratch);
+  xr_safetensors_forget(file, t);
   return xr_parameter_write(parameters, part, index, scratch);
 }
 
