@@ -57,7 +57,7 @@ typedef struct {
 } xr_random;
 
 static inline xr_random xr_random_start(uint64_t key, uint64_t high) {
-  xr_random r = {.key = key, .high = high, .low = 0, .used = 4};
+  xr_random r = {.key = key, .high = high, .low = 0, .block = {{0}}, .used = 4};
   return r;
 }
 

@@ -13,8 +13,8 @@ template <class T> struct masked_copy_body {
   bool accumulate;
 
   __device__ void operator()(int64_t, int64_t at, xr_extent e) const {
-    constexpr int N = xr_lanes<T>;
-    xr_pack<N> x = xr_load<N>(in + at, e);
+    constexpr int N = xr_vec_width<T>;
+    xr_pack<N> x = xr_piece_load<N>(in + at, e);
 #pragma unroll
     for (int block = 0; block < N / 4; block++) { /* `at` is a multiple of N, so of 4 */
       const xr_philox words = xr_seed_words(seed, node, (uint64_t)(at / 4 + block));
@@ -24,16 +24,16 @@ template <class T> struct masked_copy_body {
         value = xr_uniform(words.word[k]) >= rate ? factor * value : 0.0f;
       }
     }
-    xr_store(out + at, e, x, accumulate);
+    xr_piece_store(out + at, e, x, accumulate);
   }
 };
 
 xr_status masked_copy(const xr_dropout *a, void *out, bool accumulate, const void *in, xr_stream stream) {
   XR_TRY(xr_dropout_check(a));
-  return xr_with_type(a->dtype, [&](auto zero) {
-    using T = decltype(zero);
+  return xr_for_dtype(a->dtype, "dropout", [&](auto element) {
+    using T = decltype(element);
     const masked_copy_body<T> body = {(T *)out, (const T *)in, a->seed, a->node, a->rate, 1 / (1 - a->rate), accumulate};
-    return xr_for_elements<xr_lanes<T>>("dropout", body, a->count, stream);
+    return xr_for_elements<xr_vec_width<T>>("dropout", body, a->count, stream);
   });
 }
 
@@ -41,6 +41,4 @@ xr_status masked_copy(const xr_dropout *a, void *out, bool accumulate, const voi
 
 xr_status xr_dropout_forward_cuda(const xr_dropout *a, xr_stream stream) { return masked_copy(a, a->y, false, a->x, stream); }
 
-xr_status xr_dropout_backward_cuda(const xr_dropout *a, xr_stream stream) {
-  return masked_copy(a, a->dx, a->accumulate_dx, a->dy, stream);
-}
+xr_status xr_dropout_backward_cuda(const xr_dropout *a, xr_stream stream) { return masked_copy(a, a->dx, a->accumulate_dx, a->dy, stream); }

@@ -1,6 +1,7 @@
 #include "kernels/embedding/token_embedding.h"
 
 #include "kernels/embedding/position_gradient.h"
+#include "kernels/embedding/token_chunks.h"
 
 xr_status xr_token_embedding_check(const xr_token_embedding *a) {
   if (!xr_is_float(a->dtype)) return xr_fail(XR_UNSUPPORTED, "token_embedding: dtype %s", xr_dtype_name(a->dtype));
@@ -47,7 +48,8 @@ static buckets buckets_in(const xr_token_embedding *a) {
 }
 
 size_t xr_token_embedding_workspace(const xr_token_embedding *a) {
-  return (size_t)(a->vocabulary + 1 + a->batch * a->tokens) * sizeof(int32_t);
+  const size_t here = (size_t)(a->vocabulary + 1 + a->batch * a->tokens) * sizeof(int32_t), device = xr_token_chunk_bytes(a);
+  return here > device ? here : device;
 }
 
 static buckets sort_tokens(const xr_token_embedding *a) {
