@@ -39,6 +39,8 @@ typedef struct {
   float *workspace;        /* xr_layernorm_workspace() bytes, backward only */
 } xr_layernorm;
 
+enum { XR_LAYERNORM_PARTIALS = 512 }; /* at most this many partial sums of dweight and dbias */
+
 size_t xr_layernorm_workspace(const xr_layernorm *a);
 
 xr_status xr_layernorm_forward_cpu(const xr_layernorm *a);

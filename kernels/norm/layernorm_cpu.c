@@ -11,7 +11,11 @@ static xr_status check(const xr_layernorm *a) {
   return XR_OK;
 }
 
-size_t xr_layernorm_workspace(const xr_layernorm *a) { return (size_t)XR_REDUCTION_BLOCKS * 2 * (size_t)a->cols * sizeof(float); }
+size_t xr_layernorm_workspace(const xr_layernorm *a) {
+  const int64_t rows = a->rows < XR_LAYERNORM_PARTIALS ? a->rows : XR_LAYERNORM_PARTIALS;
+  const int64_t partials = rows < XR_REDUCTION_BLOCKS ? XR_REDUCTION_BLOCKS : rows;
+  return (size_t)(partials * 2 * a->cols) * sizeof(float);
+}
 
 xr_status xr_layernorm_forward_cpu(const xr_layernorm *a) {
   XR_TRY(check(a));
