@@ -1,0 +1,122 @@
+#include <math.h>
+
+#include "kernels/copy/concat.h"
+#include "kernels/copy/gather_rows.h"
+#include "kernels/copy/slice.h"
+#include "kernels/copy/transpose.h"
+#include "tests/kernels/check.h"
+
+static void *gradient(check_run *run, const char *name, xr_dtype dtype, int64_t count, bool accumulate) {
+  void *memory = accumulate ? check_inout(run, name, dtype, count, CHECK_NORMAL) : check_out(run, name, dtype, count);
+  if (!accumulate) check_exact(run, name); /* a copy */
+  return memory;
+}
+
+static void *copied(check_run *run, const char *name, xr_dtype dtype, int64_t count) { return gradient(run, name, dtype, count, false); }
+
+static xr_status slice(check_run *run) {
+  xr_slice a = {.outer = check_size(run, 0),
+                .axis = check_size(run, 1),
+                .inner = check_size(run, 2),
+                .start = check_size(run, 3),
+                .length = check_size(run, 4),
+                .dtype = check_dtype(run),
+                .accumulate_dx = check_size(run, 5)};
+  const int64_t whole = a.outer * a.axis * a.inner, part = a.outer * a.length * a.inner;
+  a.x = check_in(run, "x", a.dtype, whole, CHECK_NORMAL);
+  a.y = copied(run, "y", a.dtype, part);
+  a.dy = check_in(run, "dy", a.dtype, part, CHECK_NORMAL);
+  a.dx = gradient(run, "dx", a.dtype, whole, a.accumulate_dx);
+  XR_TRY(CHECK_CALL(run, xr_slice_forward, &a));
+  return CHECK_CALL(run, xr_slice_backward, &a);
+}
+
+static const check_case slice_cases[] = {
+    {{1, 1, 1, 0, 1, 0}},      {{3, 5, 7, 2, 2, 0}},   {{3, 5, 7, 2, 2, 1}},   {{4, 9, 16, 0, 1, 0}}, {{4, 9, 16, 8, 1, 1}},
+    {{2, 193, 24, 1, 192, 0}}, {{5, 40, 1, 3, 33, 0}}, {{5, 40, 1, 16, 8, 0}}, {{2, 6, 8, 6, 0, 0}},  {{0, 6, 8, 1, 2, 0}},
+};
+
+static xr_status concat(check_run *run) {
+  xr_concat a = {.inputs = 3, .outer = check_size(run, 0), .inner = check_size(run, 1), .dtype = check_dtype(run)};
+  static const char *const x[] = {"x0", "x1", "x2"}, *const dx[] = {"dx0", "dx1", "dx2"};
+  int64_t whole = 0;
+  for (int k = 0; k < a.inputs; k++) {
+    a.axis[k] = check_size(run, 2 + k);
+    const int64_t count = a.outer * a.axis[k] * a.inner;
+    whole += count;
+    a.x[k] = check_in(run, x[k], a.dtype, count, CHECK_NORMAL);
+    a.accumulate_dx[k] = check_size(run, 5) >> k & 1;
+    if (k != check_size(run, 6)) a.dx[k] = gradient(run, dx[k], a.dtype, count, a.accumulate_dx[k]);
+  }
+  a.y = copied(run, "y", a.dtype, whole);
+  a.dy = check_in(run, "dy", a.dtype, whole, CHECK_NORMAL);
+  XR_TRY(CHECK_CALL(run, xr_concat_forward, &a));
+  return CHECK_CALL(run, xr_concat_backward, &a);
+}
+
+static const check_case concat_cases[] = {
+    {{1, 1, 1, 1, 1, 0, -1}}, {{3, 2, 5, 4, 7, 5, 1}}, {{2, 8, 3, 0, 6, 0, -1}}, {{4, 16, 9, 1, 32, 2, 0}}, {{2, 520, 1, 2, 3, 0, 2}},
+};
+
+static xr_status transpose(check_run *run) {
+  xr_transpose a = {.rank = 4, .dtype = check_dtype(run), .accumulate_dx = check_size(run, 5)};
+  int64_t order = check_size(run, 4), count = 1; /* a digit an axis */
+  for (int k = 3; k >= 0; k--, order /= 10) {
+    a.dim[k] = check_size(run, k);
+    a.order[k] = (int)(order % 10);
+    count *= a.dim[k];
+  }
+  a.x = check_in(run, "x", a.dtype, count, CHECK_NORMAL);
+  a.y = copied(run, "y", a.dtype, count);
+  a.dy = check_in(run, "dy", a.dtype, count, CHECK_NORMAL);
+  a.dx = gradient(run, "dx", a.dtype, count, a.accumulate_dx);
+  XR_TRY(CHECK_CALL(run, xr_transpose_forward, &a));
+  return CHECK_CALL(run, xr_transpose_backward, &a);
+}
+
+/* Whole rows (order ends in 3), squares through shared memory, and squares that the axes cut. */
+static const check_case transpose_cases[] = {
+    {{1, 1, 1, 1, 3210, 0}},  {{2, 3, 4, 5, 123, 0}},   {{2, 3, 4, 8, 213, 1}},    {{3, 5, 2, 64, 2013, 0}},
+    {{2, 3, 4, 5, 1032, 0}},  {{2, 3, 4, 5, 3120, 1}},  {{1, 1, 33, 65, 132, 0}},  {{1, 2, 64, 32, 132, 1}},
+    {{5, 1, 70, 3, 3021, 0}}, {{4, 7, 31, 9, 2301, 0}}, {{40, 1, 1, 50, 3120, 0}}, {{2, 0, 4, 5, 3210, 0}},
+};
+
+/* On a device nobody looks at indices first: what the header says of illegal ones, written out for the CPU. */
+static xr_status gather_rows(check_run *run) {
+  enum { MOST = 16 };
+  xr_gather_rows a = {.batch = check_size(run, 0),
+                      .tokens = check_size(run, 1),
+                      .width = check_size(run, 2),
+                      .dtype = check_dtype(run),
+                      .accumulate_dx = check_size(run, 3)};
+  const int64_t bad_sample = check_size(run, 4) - 1, tensor = a.batch * a.tokens * a.width;
+  int32_t index[MOST] = {0};
+  for (int64_t b = 0; b < a.batch; b++) index[b] = (int32_t)((b * 7 + 3) % a.tokens);
+  const bool host = !check_on_device(run);
+  if (bad_sample >= 0 && !host) index[bad_sample] = bad_sample % 2 ? -1 : (int32_t)a.tokens;
+  a.index = check_in_bytes(run, "index", index, (size_t)a.batch * sizeof *index);
+  a.x = check_in(run, "x", a.dtype, tensor, CHECK_NORMAL);
+  a.y = copied(run, "y", a.dtype, a.batch * a.width);
+  a.dy = check_in(run, "dy", a.dtype, a.batch * a.width, CHECK_NORMAL);
+  a.dx = gradient(run, "dx", a.dtype, tensor, a.accumulate_dx);
+  XR_TRY(CHECK_CALL(run, xr_gather_rows_forward, &a));
+  XR_TRY(CHECK_CALL(run, xr_gather_rows_backward, &a));
+  if (bad_sample < 0 || !host) return XR_OK;
+  const size_t row = (size_t)a.width * xr_dtype_bytes(a.dtype), sample = (size_t)a.tokens * row;
+  memset((char *)a.y + (size_t)bad_sample * row, 0xff, row); /* NaN in either dtype */
+  memset((char *)a.dx + (size_t)bad_sample * sample, 0xff, sample);
+  return XR_OK;
+}
+
+static const check_case gather_cases[] = {
+    {{1, 1, 1, 0, 0}},   {{3, 5, 7, 0, 0}},  {{3, 5, 7, 1, 0}},  {{4, 77, 64, 0, 0}},
+    {{2, 9, 520, 1, 0}}, {{5, 4, 24, 0, 2}}, {{5, 4, 24, 1, 3}}, {{0, 4, 8, 0, 0}},
+};
+
+static const check_op ops[] = {
+    {"slice", slice, "outer axis inner start length accumulate", CHECK_FLOATS, CHECK_CASES(slice_cases)},
+    {"concat", concat, "outer inner axis0 axis1 axis2 accumulate without", CHECK_FLOATS, CHECK_CASES(concat_cases)},
+    {"transpose", transpose, "dim0 dim1 dim2 dim3 order accumulate", CHECK_FLOATS, CHECK_CASES(transpose_cases)},
+    {"gather_rows", gather_rows, "batch tokens width accumulate bad", CHECK_FLOATS, CHECK_CASES(gather_cases)},
+};
+CHECK_OPS(ops)
