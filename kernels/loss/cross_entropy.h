@@ -10,8 +10,9 @@
  *
  * Forward writes the gradient for an upstream gradient of 1; backward only scales it: dlogits = dloss * gradient.
  *
- * Arithmetic is f32 for every dtype. A label outside -1 .. C-1 is XR_BAD_INPUT (naming the row) and nothing is written. Any rows,
- * classes >= 1, 0 <= smoothing < 1, divisor >= 0. */
+ * Arithmetic is f32 for every dtype. A label outside -1 .. C-1 is XR_BAD_INPUT (naming the row) and nothing is written; on CUDA, where
+ * labels cannot be looked at first, the loss and that row's row_loss and gradient become NaN. Any rows, classes 1 to 2^31 - 1,
+ * 0 <= smoothing < 1, divisor >= 0. */
 #pragma once
 
 #include "host/base/dtype.h"
@@ -35,6 +36,7 @@ typedef struct {
   bool accumulate_dlogits;
 } xr_cross_entropy;
 
+xr_status xr_cross_entropy_check(const xr_cross_entropy *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_cross_entropy_forward_cpu(const xr_cross_entropy *a);
 xr_status xr_cross_entropy_forward_cuda(const xr_cross_entropy *a, xr_stream stream);
 xr_status xr_cross_entropy_backward_cpu(const xr_cross_entropy *a);

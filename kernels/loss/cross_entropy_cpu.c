@@ -5,9 +5,9 @@
 #include "kernels/common/math.h"
 #include "kernels/common/spans.h"
 
-static xr_status check(const xr_cross_entropy *a) {
+xr_status xr_cross_entropy_check(const xr_cross_entropy *a) {
   if (!xr_is_float(a->dtype)) return xr_fail(XR_UNSUPPORTED, "cross_entropy: dtype %s", xr_dtype_name(a->dtype));
-  if (a->rows < 0 || a->classes < 1)
+  if (a->rows < 0 || a->classes < 1 || a->classes > INT32_MAX)
     return xr_fail(XR_BAD_SHAPE, "cross_entropy: logits [%lld, %lld]", (long long)a->rows, (long long)a->classes);
   if (!(a->smoothing >= 0 && a->smoothing < 1 && a->divisor >= 0))
     return xr_fail(XR_BAD_ARGUMENT, "cross_entropy: smoothing %g (legal: 0 to below 1), divisor %g (legal: 0 and above)",
@@ -93,7 +93,7 @@ static float one_row(const xr_cross_entropy *a, int64_t row, double divisor) {
 
 xr_status xr_cross_entropy_forward_cpu(const xr_cross_entropy *a) {
   int64_t counted;
-  XR_TRY(check(a));
+  XR_TRY(xr_cross_entropy_check(a));
   XR_TRY(count_rows(a, &counted));
   const double divisor = a->divisor > 0 ? (double)a->divisor : (double)counted;
 #pragma omp parallel for schedule(static)
@@ -105,7 +105,7 @@ xr_status xr_cross_entropy_forward_cpu(const xr_cross_entropy *a) {
 }
 
 xr_status xr_cross_entropy_backward_cpu(const xr_cross_entropy *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_cross_entropy_check(a));
   xr_scaled_copy(a->dlogits, a->dtype, a->accumulate_dlogits, a->dloss[0], a->gradient, a->dtype, a->rows * a->classes);
   return XR_OK;
 }

@@ -36,6 +36,7 @@ typedef struct {
   bool accumulate_dsimilarity;
 } xr_sdm;
 
+xr_status xr_sdm_check(const xr_sdm *a); /* the arguments, not the data: what every backend does first */
 size_t xr_sdm_workspace(const xr_sdm *a);
 
 xr_status xr_sdm_forward_cpu(const xr_sdm *a);

@@ -4,27 +4,16 @@
 
 #include "kernels/common/math.h"
 #include "kernels/common/spans.h"
+#include "kernels/loss/sdm_workspace.h"
 
 enum { COLUMNS = 64 /* worked on together, so that rows of S are read in order */ };
 
-/* Per anchor (a row, or a column), [B] each. Labels are shared by rows and columns, so the targets are, too. */
-typedef struct {
-  float *largest, *log_sum, *kl; /* log p = (S - largest) / tau - log_sum */
-} anchors;
-typedef struct {
-  anchors row, column;
-  float *log_same, *log_semi; /* log(q + eps) of a pair of the same image, of the same identity */
-} tables;
-
-static tables tables_in(const xr_sdm *a) {
-  float *w = a->workspace;
-  const int64_t b = a->batch;
-  return (tables){{w, w + b, w + 2 * b}, {w + 3 * b, w + 4 * b, w + 5 * b}, w + 6 * b, w + 7 * b};
+size_t xr_sdm_workspace(const xr_sdm *a) {
+  const size_t batch = (size_t)a->batch, tiles = (batch + XR_SDM_TILE - 1) / XR_SDM_TILE;
+  return 8 * batch * sizeof(float) + 2 * batch * tiles * sizeof(xr_sdm_part);
 }
 
-size_t xr_sdm_workspace(const xr_sdm *a) { return 8 * (size_t)a->batch * sizeof(float); }
-
-static xr_status check(const xr_sdm *a) {
+xr_status xr_sdm_check(const xr_sdm *a) {
   if (a->batch < 1) return xr_fail(XR_BAD_SHAPE, "sdm: a batch of %lld", (long long)a->batch);
   if (!(a->tau > 0 && a->semi_weight > 0 && a->semi_weight <= 1))
     return xr_fail(XR_BAD_ARGUMENT, "sdm: tau %g (legal: above 0), semi_weight %g (legal: above 0, at most 1)", (double)a->tau,
@@ -34,7 +23,7 @@ static xr_status check(const xr_sdm *a) {
 
 static const int32_t *images_of(const xr_sdm *a) { return a->image_id ? a->image_id : a->labels; }
 
-static void targets(const xr_sdm *a, const tables *t) {
+static void targets(const xr_sdm *a, const xr_sdm_tables *t) {
   const int32_t *label = a->labels, *image = images_of(a);
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < a->batch; i++) {
@@ -56,7 +45,7 @@ static inline float log_target(int32_t label_i, int32_t label_j, int32_t image_i
   return label_i == label_j ? match : (float)-18.420680743952367; /* log eps */
 }
 
-static void row_statistics(const xr_sdm *a, const tables *t) {
+static void row_statistics(const xr_sdm *a, const xr_sdm_tables *t) {
   const int64_t batch = a->batch;
   const int32_t *label = a->labels, *image = images_of(a);
   const float inverse_tau = 1 / a->tau;
@@ -83,7 +72,7 @@ static void row_statistics(const xr_sdm *a, const tables *t) {
 }
 
 /* The columns first .. first + n - 1; n <= COLUMNS. */
-static void column_block(const xr_sdm *a, const tables *t, int64_t first, int64_t n) {
+static void column_block(const xr_sdm *a, const xr_sdm_tables *t, int64_t first, int64_t n) {
   const int64_t batch = a->batch;
   const int32_t *label = a->labels, *image = images_of(a);
   const float inverse_tau = 1 / a->tau;
@@ -113,7 +102,7 @@ static void column_block(const xr_sdm *a, const tables *t, int64_t first, int64_
   for (int64_t c = 0; c < n; c++) t->column.kl[first + c] = (float)kl[c];
 }
 
-static void write_gradient(const xr_sdm *a, const tables *t) {
+static void write_gradient(const xr_sdm *a, const xr_sdm_tables *t) {
   const int64_t batch = a->batch;
   const int32_t *label = a->labels, *image = images_of(a);
   const float inverse_tau = 1 / a->tau, scale = (float)(1 / ((double)batch * (double)a->tau));
@@ -135,8 +124,8 @@ static void write_gradient(const xr_sdm *a, const tables *t) {
 }
 
 xr_status xr_sdm_forward_cpu(const xr_sdm *a) {
-  XR_TRY(check(a));
-  const tables t = tables_in(a);
+  XR_TRY(xr_sdm_check(a));
+  const xr_sdm_tables t = xr_sdm_tables_of(a);
   targets(a, &t);
   row_statistics(a, &t);
 #pragma omp parallel for schedule(static)
@@ -150,7 +139,7 @@ xr_status xr_sdm_forward_cpu(const xr_sdm *a) {
 }
 
 xr_status xr_sdm_backward_cpu(const xr_sdm *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_sdm_check(a));
   xr_scaled_copy(a->dsimilarity, XR_F32, a->accumulate_dsimilarity, a->dloss[0], a->gradient, XR_F32, a->batch * a->batch);
   return XR_OK;
 }

@@ -22,6 +22,7 @@ typedef struct {
   bool accumulate_dloss[XR_MAX_LOSSES];
 } xr_weighted_sum;
 
+xr_status xr_weighted_sum_check(const xr_weighted_sum *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_weighted_sum_forward_cpu(const xr_weighted_sum *a);
 xr_status xr_weighted_sum_forward_cuda(const xr_weighted_sum *a, xr_stream stream);
 xr_status xr_weighted_sum_backward_cpu(const xr_weighted_sum *a);

@@ -31,7 +31,8 @@ xr_status xr_global_norm_cpu(const xr_global_norm *a) {
   }
   const double norm = first_bad < 0 ? sqrt(total) : NAN, limit = (double)a->max_norm / (norm + 1e-6);
   a->norm[0] = (float)norm;
-  a->factor[0] = first_bad >= 0 ? NAN : a->max_norm > 0 && limit < 1 ? (float)limit : 1;
+  const bool left_out = first_bad >= 0 || (a->loss && !isfinite(a->loss[0]));
+  a->factor[0] = left_out ? NAN : a->max_norm > 0 && limit < 1 ? (float)limit : 1;
   a->first_bad[0] = first_bad;
   return XR_OK;
 }

@@ -23,9 +23,7 @@ typedef struct {
   xr_bf16 *compute;       /* bf16 copies of the parameters, or NULL when no segment has one */
 } xr_sgd;
 
-/* What both backends refuse: momentum, and Nesterov's form without it. */
-xr_status xr_sgd_check(const xr_sgd *a);
-
+xr_status xr_sgd_check(const xr_sgd *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_sgd_cpu(const xr_sgd *a);
 xr_status xr_sgd_cuda(const xr_sgd *a, xr_stream stream);
 

@@ -202,6 +202,29 @@ Test(optimizer, a_gradient_that_is_not_finite_is_located_and_the_step_left_out) 
   }
 }
 
+Test(optimizer, a_loss_that_is_not_finite_leaves_the_step_out) {
+  float gradient[COUNT], loss;
+  for (int i = 0; i < COUNT; i++) gradient[i] = 1;
+  run r = {.step = {.lr = 1, .step = 1}};
+  xr_global_norm a = {.table = table_of(segments, SEGMENTS, r.chunks, SEGMENTS),
+                      .gradient = gradient,
+                      .loss = &loss,
+                      .max_norm = 1,
+                      .norm = &r.norm,
+                      .factor = &r.step.gradient_scale,
+                      .first_bad = &r.first_bad,
+                      .workspace = r.workspace};
+  const float losses[3] = {NAN, INFINITY, -INFINITY};
+  for (int i = 0; i < 3; i++) {
+    loss = losses[i];
+    cr_assert_eq(xr_global_norm_cpu(&a), XR_OK);
+    cr_assert(isnan(r.step.gradient_scale) && r.norm == (float)sqrt(106) && r.first_bad == -1);
+  }
+  loss = 3e38f;
+  cr_assert_eq(xr_global_norm_cpu(&a), XR_OK);
+  cr_assert_float_eq(r.step.gradient_scale, 1 / sqrt(106), 1e-7);
+}
+
 Test(optimizer, segments_are_cut_into_chunks_in_order) {
   const xr_segment parts[4] = {
       {.offset = 7, .count = XR_CHUNK}, {.offset = 3, .count = 0}, {.offset = 50000, .count = 2 * XR_CHUNK + 1}, {.count = 1}};
