@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "kernels/activation/activation.h"
+#include "kernels/attention/attention_check.h"
 #include "kernels/attention/head_product.h"
 #include "kernels/common/rows.h"
 #include "kernels/common/threads.h"
@@ -45,7 +46,8 @@ static int64_t lay_out(const xr_attention *a, float *base, slot *s) {
 size_t xr_attention_workspace(const xr_attention *a) {
   slot s;
   const int64_t units = a->batch * a->heads, slots = units < xr_thread_slots() ? units : xr_thread_slots();
-  return (size_t)(slots * lay_out(a, NULL, &s)) * sizeof(float);
+  const int64_t cpu = slots * lay_out(a, NULL, &s), cuda = xr_attention_pair_floats(a) + xr_attention_partial_floats(a);
+  return (size_t)(cpu > cuda ? cpu : cuda) * sizeof(float);
 }
 
 static slot slot_of_thread(const xr_attention *a) {
@@ -271,35 +273,18 @@ static void backward_samples(const xr_attention *a, const slot *s, int64_t from,
   store(a, a->dq, a->q_stride, head_of(a, from, h), a->query_count, scale_of(a), s->dq, s->dim_row, a->accumulate_dq);
 }
 
-static xr_status check_strides(const xr_attention *a) {
-  const int64_t width = a->heads * a->head_dim;
-  if (a->q_stride.row < width || a->k_stride.row < width || a->v_stride.row < width || a->out_stride.row < width)
-    return xr_fail(XR_BAD_SHAPE, "attention: row strides %lld, %lld, %lld, %lld of q, k, v, out are shorter than %lld heads of %lld",
-                   (long long)a->q_stride.row, (long long)a->k_stride.row, (long long)a->v_stride.row, (long long)a->out_stride.row,
-                   (long long)a->heads, (long long)a->head_dim);
-  if (a->batch > 1 && a->out_stride.batch == 0)
-    return xr_fail(XR_BAD_SHAPE, "attention: out cannot be shared by the batch (batch stride 0)");
-  return XR_OK;
-}
-
-static xr_status check(const xr_attention *a) {
-  if (a->batch < 0 || a->heads < 1 || a->query_count < 0)
-    return xr_fail(XR_BAD_SHAPE, "attention: %lld samples, %lld heads, %lld queries", (long long)a->batch, (long long)a->heads,
-                   (long long)a->query_count);
-  if (a->head_dim < 1 || a->head_dim > XR_ATTENTION_MAX_HEAD_DIM || a->key_count < 1 || a->key_count > XR_ATTENTION_MAX_KEYS)
-    return xr_fail(XR_BAD_SHAPE, "attention: head_dim %lld with %lld keys; 1 to %d and 1 to %d are supported", (long long)a->head_dim,
-                   (long long)a->key_count, XR_ATTENTION_MAX_HEAD_DIM, XR_ATTENTION_MAX_KEYS);
-  if (a->dtype != XR_F32 && a->dtype != XR_BF16) return xr_fail(XR_UNSUPPORTED, "attention: dtype %s", xr_dtype_name(a->dtype));
+static xr_status check_lengths(const xr_attention *a) {
   for (int64_t b = 0; a->key_length && b < a->batch; b++) {
     if (a->key_length[b] < 0 || a->key_length[b] > a->key_count)
       return xr_fail(XR_BAD_INPUT, "attention: key_length[%lld] is %d; 0 to key_count = %lld are possible", (long long)b, a->key_length[b],
                      (long long)a->key_count);
   }
-  return check_strides(a);
+  return XR_OK;
 }
 
 xr_status xr_attention_forward_cpu(const xr_attention *a) {
-  XR_TRY(check(a));
+  XR_TRY(xr_attention_check(a));
+  XR_TRY(check_lengths(a));
   const int64_t units = a->batch * a->heads;
 #pragma omp parallel num_threads(xr_threads(units))
   {
@@ -311,10 +296,9 @@ xr_status xr_attention_forward_cpu(const xr_attention *a) {
 }
 
 xr_status xr_attention_backward_cpu(const xr_attention *a) {
-  XR_TRY(check(a));
-  if (a->batch > 1 && (a->k_stride.batch == 0 || a->v_stride.batch == 0))
-    return xr_fail(XR_UNSUPPORTED, "attention: gradients of keys or values that the batch shares");
-  const bool shared = a->batch > 1 && a->q_stride.batch == 0; /* then a thread takes a head of all samples, to add dq in order */
+  XR_TRY(xr_attention_check_backward(a));
+  XR_TRY(check_lengths(a));
+  const bool shared = xr_attention_shares_queries(a); /* then a thread takes a head of all samples, to add dq in order */
   const int64_t units = shared ? a->heads : a->batch * a->heads;
 #pragma omp parallel num_threads(xr_threads(units))
   {
