@@ -13,6 +13,7 @@ static const struct {
     {"train", xr_command_train, "trains a model and writes a run folder"},
     {"eval", xr_command_eval, "evaluates trained weights"},
     {"bench", xr_command_bench, "times operations and training steps"},
+    {"synth", xr_command_synth, "draws a data set of pedestrians"},
     {"plan", xr_command_plan, "what a training step needs: memory, arithmetic"},
     {"data", xr_command_data, "look into data sets and pictures"},
     {"info", xr_command_info, "version, libraries and devices"},

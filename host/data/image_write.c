@@ -109,26 +109,26 @@ static void png_put(png_structp png, png_bytep from, size_t count) {
 
 static void png_flush_nothing(png_structp png) { (void)png; }
 
-static xr_status write_png(png_writer *writer, int width, int height, const uint8_t *pixels) {
+static xr_status write_png(png_writer *writer, int width, int height, int channels, const uint8_t *pixels) {
   png_structp png = writer->png;
   if (setjmp(png_jmpbuf(png))) return writer->status;
   png_set_write_fn(png, writer, png_put, png_flush_nothing);
-  png_set_IHDR(png, writer->info, (png_uint_32)width, (png_uint_32)height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
-               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_IHDR(png, writer->info, (png_uint_32)width, (png_uint_32)height, 8, channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
+               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
   png_write_info(png, writer->info);
-  for (int y = 0; y < height; y++) png_write_row(png, pixels + (size_t)y * (size_t)width * 3);
+  for (int y = 0; y < height; y++) png_write_row(png, pixels + (size_t)y * (size_t)width * (size_t)channels);
   png_write_end(png, writer->info);
   return XR_OK;
 }
 
-xr_status xr_image_encode_png(int width, int height, const uint8_t *pixels, unsigned char **bytes, size_t *size) {
+static xr_status encode_png(int width, int height, int channels, const uint8_t *pixels, unsigned char **bytes, size_t *size) {
   *bytes = NULL;
   *size = 0;
   XR_TRY(check(width, height));
   png_writer writer = {.status = XR_OK};
   writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writer, png_failed, png_warned);
   writer.info = writer.png ? png_create_info_struct(writer.png) : NULL;
-  xr_status status = writer.info ? write_png(&writer, width, height, pixels) : xr_fail(XR_NO_MEMORY, "out of memory");
+  xr_status status = writer.info ? write_png(&writer, width, height, channels, pixels) : xr_fail(XR_NO_MEMORY, "out of memory");
   png_destroy_write_struct(&writer.png, &writer.info);
   if (status != XR_OK) {
     free(writer.bytes);
@@ -137,6 +137,10 @@ xr_status xr_image_encode_png(int width, int height, const uint8_t *pixels, unsi
   *bytes = writer.bytes;
   *size = writer.size;
   return XR_OK;
+}
+
+xr_status xr_image_encode_png(int width, int height, const uint8_t *pixels, unsigned char **bytes, size_t *size) {
+  return encode_png(width, height, 3, pixels, bytes, size);
 }
 
 static xr_status write_and_free(const char *path, xr_status status, unsigned char *bytes, size_t size) {
@@ -159,5 +163,12 @@ xr_status xr_image_write_png(const char *path, int width, int height, const uint
   unsigned char *bytes;
   size_t size;
   xr_status status = xr_image_encode_png(width, height, pixels, &bytes, &size);
+  return write_and_free(path, status, bytes, size);
+}
+
+xr_status xr_image_write_grey_png(const char *path, int width, int height, const uint8_t *values) {
+  unsigned char *bytes;
+  size_t size;
+  xr_status status = encode_png(width, height, 1, values, &bytes, &size);
   return write_and_free(path, status, bytes, size);
 }
