@@ -39,7 +39,7 @@ typedef struct {
   float scale;               /* 0 means 1 / sqrt(head_dim) */
   const void *q;             /* [batch, query_count, heads, head_dim]; q_stride.batch 0: one set of queries for every sample */
   const void *k, *v;         /* [batch, key_count, heads, head_dim] */
-  void *out;                 /* [batch, query_count, heads, head_dim]; backward does not need it */
+  void *out;                 /* [batch, query_count, heads, head_dim]; CUDA's backward reads it, the CPU's does not */
   xr_attention_stride q_stride, k_stride, v_stride, out_stride;
   float *lse; /* [batch, heads, query_count]: forward writes, backward reads; forward takes NULL */
   /* backward: each gradient has the strides of what it is the gradient of; that of shared queries is the sum over the batch */
