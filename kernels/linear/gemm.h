@@ -42,11 +42,11 @@ typedef struct {
   void *workspace; /* xr_gemm_workspace() bytes, aligned to 64 (CUDA: 256); NULL when that is 0 */
 } xr_gemm;
 
-/* What cuBLASLt's fastest algorithms ask for on Hopper and Blackwell (4 MiB would do before them; a plan is made without a device). */
-enum { XR_GEMM_CUDA_WORKSPACE = 32 << 20 };
-
 /* Serves every backend of the build. 0 on the CPU when a, b and c are f32. */
 size_t xr_gemm_workspace(const xr_gemm *a);
+/* 32 MiB: what cuBLASLt's fastest algorithms ask for on Hopper and Blackwell. 4 MiB would do before them, but a plan is made without a
+ * device. */
+size_t xr_gemm_workspace_cuda(const xr_gemm *a);
 xr_status xr_gemm_check(const xr_gemm *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_gemm_cpu(const xr_gemm *a);
 xr_status xr_gemm_cuda(const xr_gemm *a, xr_stream stream);

@@ -91,7 +91,8 @@ static size_t workspace(const xr_gemm *a, bool serial) {
 size_t xr_gemm_workspace(const xr_gemm *a) {
   const size_t bytes = workspace(a, false);
 #ifdef XREID_CUDA
-  return bytes > XR_GEMM_CUDA_WORKSPACE ? bytes : XR_GEMM_CUDA_WORKSPACE;
+  const size_t cuda = xr_gemm_workspace_cuda(a);
+  return bytes > cuda ? bytes : cuda;
 #else
   return bytes;
 #endif
