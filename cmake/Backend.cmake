@@ -61,15 +61,8 @@ elseif(NOT XREID_BACKEND STREQUAL none)
   message(FATAL_ERROR "XREID_BACKEND=${XREID_BACKEND}: none, cuda and emu are known.")
 endif()
 
-# xreid_compile_cu(<file>...): .cu files are CUDA for nvcc, and C++ where they are emulated.
-function(xreid_compile_cu)
-  if(XREID_BACKEND STREQUAL emu)
-    set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++;-O2")
-  endif()
-endfunction()
-
-# xreid_backend_sources(<list>): takes from a list of sources what this backend does not compile, and adds what stands for it.
-#   *.cu, *_cuda.c   with CUDA's interface        *_cublaslt.c   with CUDA itself; emulated by tests/emu/gemm_emu.c
+# xreid_backend_sources(<list>): takes from a list of sources what this backend does not compile.
+#   *.cu, *_cuda.c   need CUDA's interface       *_cublaslt.c   needs CUDA itself; tests/emu/gemm_emu.cpp stands for it
 function(xreid_backend_sources variable)
   set(sources ${${variable}})
   if(XREID_BACKEND STREQUAL none)
@@ -82,9 +75,7 @@ function(xreid_backend_sources variable)
     set(cu ${sources})
     list(FILTER cu INCLUDE REGEX "\\.cu$")
     if(cu)
-      xreid_compile_cu(${cu})
-      file(GLOB emulator CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} tests/emu/*.cpp tests/emu/*_emu.c)
-      list(APPEND sources ${emulator})
+      set_source_files_properties(${cu} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-x;c++;-O2")
     endif()
   endif()
   set(${variable} ${sources} PARENT_SCOPE)

@@ -21,11 +21,11 @@ private:
     const float magnitude = std::fabs(f);
     if (f != f) return 0x7fff;
     if (magnitude >= 65520.0f) return static_cast<unsigned short>(sign | 0x7c00);
-    int exponent = 0;
+    int exponent = -14; /* of zero, as of the smallest */
     if (magnitude > 0) std::frexp(magnitude, &exponent);
     const int scale = exponent < -13 ? -24 : exponent - 11; /* of the last kept bit */
     const unsigned steps = static_cast<unsigned>(std::nearbyint(std::ldexp(magnitude, -scale)));
-    const unsigned bits = scale == -24 && steps <= 1024 ? steps : static_cast<unsigned>(scale + 24) * 1024 + steps;
+    const unsigned bits = static_cast<unsigned>(scale + 24) * 1024 + steps;
     return static_cast<unsigned short>(sign | bits);
   }
 };

@@ -21,7 +21,8 @@ template <class T> struct shuffled {
 
 template <class T> T shuffle(unsigned mask, T value, int source, site where) {
   static_assert(std::is_trivially_copyable<T>::value && sizeof(T) <= 8, "CUDA shuffles 4 and 8 byte values");
-  if (!(mask >> source & 1)) fail("%s:%d: a shuffle reads lane %d, which its mask %08x leaves out", where.file, where.line, source, mask);
+  if ((mask >> lane() & 1) && !(mask >> source & 1))
+    fail("%s:%d: a shuffle reads lane %d, which its mask %08x leaves out", where.file, where.line, source, mask);
   struct offer {
     T value;
     int source;
