@@ -84,7 +84,7 @@ static xr_status xr_for_pieces(const char *name, const Body &body, int64_t rows,
   if (rows <= 0 || width <= 0) return XR_OK;
   if (in_row > INT32_MAX / rows)
     return xr_fail(XR_UNSUPPORTED, "%s: %lld rows of %lld elements are more than one kernel's", name, (long long)rows, (long long)width);
-  constexpr int64_t most_blocks = 1 << 12; /* more than any GPU holds at once */
+  constexpr int64_t most_blocks = 1 << 11; /* more than any GPU holds at once */
   const int64_t pieces = rows * in_row, blocks = xr_blocks(pieces, XR_PIECE_THREADS);
   return xr_launch(name, xr_pieces_kernel<N, Body>, blocks < most_blocks ? blocks : most_blocks, XR_PIECE_THREADS, 0, stream, body, pieces,
                    in_row, width, wide);

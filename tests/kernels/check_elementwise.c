@@ -51,7 +51,7 @@ static const check_case scale_cases[] = {
 };
 
 /* More pieces than threads: a thread does one piece after another. */
-static const check_case long_cases[] = {{{4096 * 256 * 4 + 1029, 0}}};
+static const check_case long_cases[] = {{{2048 * 256 * 4 + 1029, 0}}};
 
 static xr_status cast(check_run *run) {
   const int64_t n = check_size(run, 0), flags = check_size(run, 1);
