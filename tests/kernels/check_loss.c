@@ -98,6 +98,9 @@ static xr_status sdm(check_run *run) {
   a.dsimilarity = flags & IN_PLACE     ? a.gradient
                   : flags & ACCUMULATE ? check_inout(run, "dsimilarity", XR_F32, n, CHECK_NORMAL)
                                        : check_out(run, "dsimilarity", XR_F32, n);
+  check_factor(run, "loss", 8); /* all three are what is left of logarithms of about 1 to 18, rounded to f32 */
+  check_factor(run, "gradient", 8);
+  if (!(flags & IN_PLACE)) check_factor(run, "dsimilarity", 8);
   return CHECK_CALL(run, xr_sdm_backward, &a);
 }
 
