@@ -97,16 +97,15 @@ static double flops(const xr_node *node, bool backward_pass) {
   return (backward_pass ? 10.0 : 4.0) * (double)k.batch * (double)(k.heads * k.head_dim) * (double)k.query_count * (double)k.key_count;
 }
 
-static const xr_op attention_op = {
-    .name = "attention",
-    .infer = infer,
-    .keep_in = 7u,
-    .keep_out = 3u, /* out for rowsum(dout out), which only CUDA reads: a tick longer, as the next layer keeps it */
-    .no_gradient_out = 1u << 1,
-    .workspace = workspace,
-    .flops = flops,
-    .forward = forward,
-    .backward = backward};
+static const xr_op attention_op = {.name = "attention",
+                                   .infer = infer,
+                                   .keep_in = 7u,
+                                   .keep_out = 3u,
+                                   .no_gradient_out = 1u << 1,
+                                   .workspace = workspace,
+                                   .flops = flops,
+                                   .forward = forward,
+                                   .backward = backward};
 
 static xr_var record(xr_graph *g, const char *label, int tensors, xr_var *in, xr_attention_options o) {
   xr_var out[2];

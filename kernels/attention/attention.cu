@@ -36,11 +36,11 @@ using namespace xr_attention_device;
 /* What a launch hands to its kernel beside the contract's arguments. */
 struct pass {
   xr_attention a;
-  int blocks;              /* of strips for each head of each sample */
-  bool wide;               /* rows of every tensor can be moved 16 bytes at a time */
-  float scale;             /* never 0 */
-  run_of<float, 2> *pairs; /* [batch, heads, query_count]: lse in units of power(), and delta */
-  float *partial;          /* [batch, heads, query_count, head_dim]: dq of each sample over scale, or NULL */
+  int blocks;     /* of strips for each head of each sample */
+  bool wide;      /* rows of every tensor can be moved 16 bytes at a time */
+  float scale;    /* never 0 */
+  float *numbers; /* [batch, heads, query_count, kNumbers]: lse in units of power(), delta and, when kExact, 1 / rowsum(P) */
+  float *partial; /* [batch, heads, query_count, head_dim]: dq of each sample over scale, or NULL */
 };
 
 /* Which head of which sample a block works for, and this warp's strip. */
@@ -98,6 +98,19 @@ template <int N> __device__ __forceinline__ void zero(float (&acc)[N][4]) {
 
 /* ---- forward */
 
+/* Which keys the rows of a strip of queries see. */
+struct sight {
+  int first, keys, sure; /* the strip's row; keys below which any row sees some; below which every row sees all */
+  bool causal;
+
+  __device__ __forceinline__ bool hides(int key, int row) const { return key >= keys || (causal && key > first + row); }
+};
+
+__device__ sight sight_of(const pass &p, const place &at) {
+  if (!p.a.causal) return {at.first, at.keys, at.keys, false};
+  return {at.first, min(at.keys, at.first + kStrip), min(at.keys, at.first + 1), true};
+}
+
 /* Powers are relative to a score that is near the highest yet: they, their sum and what is mixed by them are scaled anew only when a score
  * exceeds it by this much. Nothing is lost, since 2^8 (e^8) is far from overflow and rounding is relative. */
 constexpr float kSlack = 8;
@@ -105,24 +118,21 @@ constexpr float kSlack = 8;
 template <typename T, int D> struct forward_strip {
   using S = strip<T, D>;
   typename S::operand q;
-  float unit;            /* scale, in units of power() */
-  int first, keys, sure; /* every row sees the keys below `sure` */
-  bool causal;
+  float unit; /* scale, in units of power() */
+  sight see;
   float *scratch;
   float shift[S::kSlots], sum[S::kSlots]; /* of each row: what powers are relative to; this lane's part of their sum */
   float acc[D / 8][4];
 
-  template <int C> __device__ __forceinline__ void step(int key, const T *k, const T *v, const run_of<float, 2> *) {
+  template <int C> __device__ __forceinline__ void step(int key, const T *k, const T *v, const typename S::numbers *) {
     float s[C / 8][4], correction[S::kSlots];
     S::template scores<C>(s, q, k);
-    if (key + C > sure) {
+    if (key + C > see.sure) {
 #pragma unroll
       for (int n = 0; n < C / 8; n++) {
 #pragma unroll
-        for (int e = 0; e < 4; e++) {
-          const int j = key + S::column(n, e);
-          if (j >= keys || (causal && j > first + S::row(S::slot(e)))) s[n][e] = -INFINITY;
-        }
+        for (int e = 0; e < 4; e++)
+          if (see.hides(key + S::column(n, e), S::row(S::slot(e)))) s[n][e] = -INFINITY;
       }
     }
     bool grows = false;
@@ -174,10 +184,7 @@ __global__ void __launch_bounds__(kWarps * 32, kBlocks) forward_kernel(const pas
                                    at.keys, shared};
   forward_strip<T, D> w;
   w.unit = p.scale * S::kLog2e;
-  w.first = at.first;
-  w.keys = p.a.causal ? min(at.keys, at.first + kStrip) : at.keys;
-  w.sure = p.a.causal ? min(at.keys, at.first + 1) : at.keys;
-  w.causal = p.a.causal;
+  w.see = sight_of(p, at);
   w.scratch = shared->mine()->scratch;
   for (int i = 0; i < S::kSlots; i++) {
     w.shift[i] = -INFINITY;
@@ -185,7 +192,7 @@ __global__ void __launch_bounds__(kWarps * 32, kBlocks) forward_kernel(const pas
   }
   w.q.load(rows_of<const T>(p, at, p.a.q, p.a.q_stride), at.first, queries, shared->mine()->own[0]);
   zero(w.acc);
-  stream.template walk<kStep>(0, p.a.causal ? min(at.keys, at.block_end) : at.keys, 0, at.first < queries ? w.keys : 0, w);
+  stream.template walk<kStep>(0, p.a.causal ? min(at.keys, at.block_end) : at.keys, 0, at.first < queries ? w.see.keys : 0, w);
 
   float inverse[S::kSlots];
 #pragma unroll
@@ -205,32 +212,65 @@ template <typename T, int D> struct query_strip {
   using S = strip<T, D>;
   typename S::operand q, dout;
   float unit;
-  int first, keys, sure;
-  bool causal;
+  sight see;
   float *scratch;
-  float shift[S::kSlots], delta[S::kSlots];
-  float acc[D / 8][4];
+  float shift[S::kSlots];
 
-  template <int C> __device__ __forceinline__ void step(int key, const T *k, const T *v, const run_of<float, 2> *) {
-    float s[C / 8][4], dp[C / 8][4];
+  /* s = P but for what is wrong with lse, 0 where hidden; dp = dP. */
+  template <int C>
+  __device__ __forceinline__ void make(float (&s)[C / 8][4], float (&dp)[C / 8][4], int key, const T *k, const T *v) const {
     S::template scores<C>(s, q, k);
     S::template scores<C>(dp, dout, v);
 #pragma unroll
     for (int n = 0; n < C / 8; n++) {
 #pragma unroll
-      for (int e = 0; e < 4; e++) s[n][e] = S::power(s[n][e] * unit - shift[S::slot(e)]) * (dp[n][e] - delta[S::slot(e)]);
+      for (int e = 0; e < 4; e++) s[n][e] = S::power(s[n][e] * unit - shift[S::slot(e)]);
     }
-    if (key + C > sure) {
+    if (key + C > see.sure) {
 #pragma unroll
       for (int n = 0; n < C / 8; n++) {
 #pragma unroll
-        for (int e = 0; e < 4; e++) {
-          const int j = key + S::column(n, e);
-          if (j >= keys || (causal && j > first + S::row(S::slot(e)))) s[n][e] = 0;
-        }
+        for (int e = 0; e < 4; e++)
+          if (see.hides(key + S::column(n, e), S::row(S::slot(e)))) s[n][e] = 0;
       }
     }
-    S::template mix<C>(acc, s, k, scratch);
+  }
+};
+
+/* This lane's part of rowsum(P) and rowsum(P dP). The first is 1 but for the rounding of lse, an error that a row shares and that
+ * dP - delta would not cancel. */
+template <typename T, int D> struct query_sums : query_strip<T, D> {
+  using S = strip<T, D>;
+  float sum[S::kSlots], product[S::kSlots];
+
+  template <int C> __device__ __forceinline__ void step(int key, const T *k, const T *v, const typename S::numbers *) {
+    float s[C / 8][4], dp[C / 8][4];
+    this->template make<C>(s, dp, key, k, v);
+#pragma unroll
+    for (int n = 0; n < C / 8; n++) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) {
+        sum[S::slot(e)] += s[n][e];
+        product[S::slot(e)] += s[n][e] * dp[n][e];
+      }
+    }
+  }
+};
+
+template <typename T, int D> struct query_gradient : query_strip<T, D> {
+  using S = strip<T, D>;
+  float delta[S::kSlots];
+  float acc[D / 8][4]; /* dq over scale and, when kExact, times rowsum(P) */
+
+  template <int C> __device__ __forceinline__ void step(int key, const T *k, const T *v, const typename S::numbers *) {
+    float s[C / 8][4], dp[C / 8][4];
+    this->template make<C>(s, dp, key, k, v);
+#pragma unroll
+    for (int n = 0; n < C / 8; n++) {
+#pragma unroll
+      for (int e = 0; e < 4; e++) s[n][e] *= dp[n][e] - delta[S::slot(e)];
+    }
+    S::template mix<C>(acc, s, k, this->scratch);
   }
 };
 
@@ -239,38 +279,60 @@ __global__ void __launch_bounds__(kWarps * 32, kBlocks) query_kernel(const pass 
   using S = strip<T, D>;
   shared_layout<T, D> *shared = xr_shared<shared_layout<T, D>>();
   const place at = find_place(p);
-  const int queries = (int)p.a.query_count;
+  const int queries = (int)p.a.query_count, block_keys = p.a.causal ? min(at.keys, at.block_end) : at.keys;
   const row_stream<T, D> stream = {rows_of<const T>(p, at, p.a.k, p.a.k_stride), rows_of<const T>(p, at, p.a.v, p.a.v_stride), nullptr,
                                    at.keys, shared};
-  query_strip<T, D> w;
+  query_gradient<T, D> w;
   w.unit = p.scale * S::kLog2e;
-  w.first = at.first;
-  w.keys = p.a.causal ? min(at.keys, at.first + kStrip) : at.keys;
-  w.sure = p.a.causal ? min(at.keys, at.first + 1) : at.keys;
-  w.causal = p.a.causal;
+  w.see = sight_of(p, at);
   w.scratch = shared->mine()->scratch;
-  zero(w.acc);
-  typename S::operand out;
-  w.dout.load(rows_of<const T>(p, at, p.a.dout, p.a.out_stride), at.first, queries, shared->mine()->own[1]);
-  out.load(rows_of<const T>(p, at, p.a.out, p.a.out_stride), at.first, queries, shared->mine()->own[0]);
-  S::dot(w.delta, w.dout, out);
-  w.q.load(rows_of<const T>(p, at, p.a.q, p.a.q_stride), at.first, queries, shared->mine()->own[0]);
-  float factor[S::kSlots];
+  const int keys = at.first < queries ? w.see.keys : 0;
+  float inverse[S::kSlots];
 #pragma unroll
   for (int i = 0; i < S::kSlots; i++) {
     const int r = at.first + S::row(i);
-    w.delta[i] = sum_of_row<S>(w.delta[i]);
     w.shift[i] = r < queries ? p.a.lse[at.rows + r] * S::kLog2e : 0.0f;
-    if (lane() % S::kLanes == 0 && r < queries) p.pairs[at.rows + r] = {{w.shift[i], w.delta[i]}};
-    factor[i] = (p.partial ? 1.0f : p.scale) * at.valid;
+    inverse[i] = 1;
   }
-  stream.template walk<kStep>(0, p.a.causal ? min(at.keys, at.block_end) : at.keys, 0, at.first < queries ? w.keys : 0, w);
+  w.dout.load(rows_of<const T>(p, at, p.a.dout, p.a.out_stride), at.first, queries, shared->mine()->own[1]);
+  if constexpr (S::kExact) {
+    query_sums<T, D> sums;
+    w.q.load(rows_of<const T>(p, at, p.a.q, p.a.q_stride), at.first, queries, shared->mine()->own[0]);
+    static_cast<query_strip<T, D> &>(sums) = w;
+    for (int i = 0; i < S::kSlots; i++) sums.sum[i] = sums.product[i] = 0;
+    stream.template walk<kStep>(0, block_keys, 0, keys, sums);
+    for (int i = 0; i < S::kSlots; i++) {
+      const float sum = sum_of_row<S>(sums.sum[i]);
+      inverse[i] = sum == 0 ? 0.0f : 1.0f / sum;
+      w.delta[i] = sum_of_row<S>(sums.product[i]) * inverse[i];
+    }
+    __syncthreads(); /* the last tile is no longer read */
+  } else {
+    typename S::operand out;
+    out.load(rows_of<const T>(p, at, p.a.out, p.a.out_stride), at.first, queries, shared->mine()->own[0]);
+    S::dot(w.delta, w.dout, out);
+    for (int i = 0; i < S::kSlots; i++) w.delta[i] = sum_of_row<S>(w.delta[i]);
+    w.q.load(rows_of<const T>(p, at, p.a.q, p.a.q_stride), at.first, queries, shared->mine()->own[0]);
+  }
+#pragma unroll
+  for (int i = 0; i < S::kSlots; i++) {
+    const int r = at.first + S::row(i);
+    float *to = p.numbers + (at.rows + r) * S::kNumbers;
+    if (lane() % S::kLanes == 0 && r < queries) {
+      to[0] = w.shift[i];
+      to[1] = w.delta[i];
+      if constexpr (S::kExact) to[2] = inverse[i];
+    }
+  }
+  zero(w.acc);
+  stream.template walk<kStep>(0, block_keys, 0, keys, w);
 
+  for (int i = 0; i < S::kSlots; i++) inverse[i] *= (p.partial ? 1.0f : p.scale) * at.valid;
   if (p.partial) {
     const head_rows<float> to = {p.partial + at.rows * p.a.head_dim, p.a.head_dim, (int)p.a.head_dim, p.wide};
-    store<S>(to, at.first, queries, w.acc, factor, false);
+    store<S>(to, at.first, queries, w.acc, inverse, false);
   } else {
-    store<S>(rows_of<T>(p, at, p.a.dq, p.a.q_stride), at.first, queries, w.acc, factor, p.a.accumulate_dq);
+    store<S>(rows_of<T>(p, at, p.a.dq, p.a.q_stride), at.first, queries, w.acc, inverse, p.a.accumulate_dq);
   }
 }
 
@@ -297,7 +359,7 @@ template <typename T, int D> struct key_strip {
   float dk[D / 8][4], dv[D / 8][4];
 
   /* Rows are keys here and columns are queries. Queries beyond the last are zeros and so is what they add. */
-  template <int C> __device__ __forceinline__ void step(int query, const T *q, const T *dout, const run_of<float, 2> *of_query) {
+  template <int C> __device__ __forceinline__ void step(int query, const T *q, const T *dout, const typename S::numbers *of_query) {
     float s[C / 8][4], dp[C / 8][4];
     S::template scores<C>(s, k, q);
 #pragma unroll
@@ -306,6 +368,7 @@ template <typename T, int D> struct key_strip {
       for (int e = 0; e < 4; e++) {
         const int i = S::column(n, e);
         s[n][e] = S::power(s[n][e] * unit - of_query[i].x[0]);
+        if constexpr (S::kExact) s[n][e] *= of_query[i].x[2];
         if (causal && query + i < first + S::row(S::slot(e))) s[n][e] = 0;
       }
     }
@@ -327,7 +390,7 @@ __global__ void __launch_bounds__(kWarps * 32, kBlocks) key_kernel(const pass p)
   const place at = find_place(p);
   const int queries = (int)p.a.query_count, count = (int)p.a.key_count;
   const row_stream<T, D> stream = {rows_of<const T>(p, at, p.a.q, p.a.q_stride), rows_of<const T>(p, at, p.a.dout, p.a.out_stride),
-                                   p.pairs + at.rows, queries, shared};
+                                   reinterpret_cast<const typename S::numbers *>(p.numbers) + at.rows, queries, shared};
   key_strip<T, D> w;
   w.unit = p.scale * S::kLog2e;
   w.first = at.first;
@@ -372,8 +435,8 @@ pass pass_of(const xr_attention *a, bool backward) {
   p.a = *a;
   p.wide = all_in_sixteens(a, backward);
   p.scale = a->scale != 0 ? a->scale : 1.0f / sqrtf((float)a->head_dim);
-  p.pairs = static_cast<run_of<float, 2> *>(a->workspace);
-  if (xr_attention_shares_queries(a)) p.partial = static_cast<float *>(a->workspace) + xr_attention_pair_floats(a);
+  p.numbers = static_cast<float *>(a->workspace);
+  if (xr_attention_shares_queries(a)) p.partial = static_cast<float *>(a->workspace) + xr_attention_number_floats(a);
   return p;
 }
 

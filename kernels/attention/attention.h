@@ -10,7 +10,8 @@
  * tensor, packed [B, N, 2 D] keys and values, and separate tensors are all the same to it.
  *
  * A query without a single key (key_length 0) gives out 0, lse -infinity and gradients 0. Keys and values from key_length on are not
- * read.
+ * read. A key_length outside 0 .. key_count is refused by the CPU version; on CUDA every result of that sample is NaN.
+ * On CUDA with bf16, P and dS are rounded to bf16 for the tensor cores, and rowsum(P dP) is made as rowsum(dout out) under every dtype.
  * batch >= 0, heads >= 1, 1 <= head_dim <= 128, query_count >= 0, 1 <= key_count <= 1024; sums and softmax in f32 under every dtype. */
 #pragma once
 
@@ -36,10 +37,10 @@ typedef struct {
   xr_dtype dtype;            /* of everything but key_length and lse: XR_F32 or XR_BF16 */
   bool causal;               /* query i sees keys 0 .. i */
   const int32_t *key_length; /* [batch] or NULL: sample b sees keys 0 .. key_length[b] - 1; 0 <= key_length <= key_count */
-  float scale;               /* 0 means 1 / sqrt(head_dim) */
+  float scale;               /* >= 0; 0 means 1 / sqrt(head_dim) */
   const void *q;             /* [batch, query_count, heads, head_dim]; q_stride.batch 0: one set of queries for every sample */
   const void *k, *v;         /* [batch, key_count, heads, head_dim] */
-  void *out;                 /* [batch, query_count, heads, head_dim]; CUDA's backward reads it, the CPU's does not */
+  void *out;                 /* [batch, query_count, heads, head_dim]: forward writes; backward on CUDA reads, on the CPU does not */
   xr_attention_stride q_stride, k_stride, v_stride, out_stride;
   float *lse; /* [batch, heads, query_count]: forward writes, backward reads; forward takes NULL */
   /* backward: each gradient has the strides of what it is the gradient of; that of shared queries is the sum over the batch */
@@ -49,7 +50,8 @@ typedef struct {
   void *workspace; /* xr_attention_workspace() bytes, aligned to 64; forward and backward */
 } xr_attention;
 
-size_t xr_attention_workspace(const xr_attention *a); /* backward's, which is more than forward's; neither pointers nor strides matter */
+/* Backward's, which is more than forward's. Of the strides only q_stride.batch matters (shared queries), of pointers none. */
+size_t xr_attention_workspace(const xr_attention *a);
 
 xr_status xr_attention_forward_cpu(const xr_attention *a);
 xr_status xr_attention_forward_cuda(const xr_attention *a, xr_stream stream);

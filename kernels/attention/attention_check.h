@@ -17,7 +17,7 @@ static inline xr_status xr_attention_check(const xr_attention *a) {
     return xr_fail(XR_BAD_SHAPE, "attention: row strides %lld, %lld, %lld, %lld of q, k, v, out are shorter than %lld heads of %lld",
                    (long long)a->q_stride.row, (long long)a->k_stride.row, (long long)a->v_stride.row, (long long)a->out_stride.row,
                    (long long)a->heads, (long long)a->head_dim);
-  if (a->batch > 1 && a->out_stride.batch == 0)
+  if (a->batch > 1 && a->query_count > 0 && a->out_stride.batch == 0)
     return xr_fail(XR_BAD_SHAPE, "attention: out cannot be shared by the batch (batch stride 0)");
   return XR_OK;
 }
@@ -32,8 +32,10 @@ static inline xr_status xr_attention_check_backward(const xr_attention *a) {
 /* One set of queries for every sample, so that dq is a sum over the batch. */
 static inline bool xr_attention_shares_queries(const xr_attention *a) { return a->batch > 1 && a->q_stride.batch == 0; }
 
-/* The CUDA backward's workspace: lse and rowsum(dout out) of every query and, when queries are shared, every sample's dq. */
-static inline int64_t xr_attention_pair_floats(const xr_attention *a) { return (2 * a->batch * a->heads * a->query_count + 15) / 16 * 16; }
+/* The CUDA backward's workspace: up to four numbers for each query and, when queries are shared, every sample's dq. */
+static inline int64_t xr_attention_number_floats(const xr_attention *a) {
+  return (4 * a->batch * a->heads * a->query_count + 15) / 16 * 16;
+}
 static inline int64_t xr_attention_partial_floats(const xr_attention *a) {
   return xr_attention_shares_queries(a) ? a->batch * a->heads * a->query_count * a->head_dim : 0;
 }

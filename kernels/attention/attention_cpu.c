@@ -46,7 +46,7 @@ static int64_t lay_out(const xr_attention *a, float *base, slot *s) {
 size_t xr_attention_workspace(const xr_attention *a) {
   slot s;
   const int64_t units = a->batch * a->heads, slots = units < xr_thread_slots() ? units : xr_thread_slots();
-  const int64_t cpu = slots * lay_out(a, NULL, &s), cuda = xr_attention_pair_floats(a) + xr_attention_partial_floats(a);
+  const int64_t cpu = slots * lay_out(a, NULL, &s), cuda = xr_attention_number_floats(a) + xr_attention_partial_floats(a);
   return (size_t)(cpu > cuda ? cpu : cuda) * sizeof(float);
 }
 

@@ -78,10 +78,12 @@ template <int D> struct strip<__nv_bfloat16, D> {
   static constexpr int kTile = 64; /* rows of a tile */
   static constexpr int kPitch = D +
                                 8; /* elements from one row of a tile to the next: eight rows start in eight different banks of 16 bytes */
-  static constexpr int kSlots = 2, kLanes = 4, kRun = 2;
+  static constexpr int kSlots = 2, kLanes = 4, kRun = 2, kNumbers = 2;
+  using numbers = run_of<float, kNumbers>;
   static constexpr bool kInRegisters = D < 128; /* the operand `own`, which would be 32 registers at D = 128, two of them in backward */
   static constexpr int kOwnElements = kInRegisters ? 0 : kStrip * kPitch, kScratchFloats = 0; /* shared memory of a warp */
-  static constexpr float kLog2e = 1.44269504f;                                                /* power(kLog2e x) = e^x */
+  static constexpr bool kExact = false;        /* backward takes rowsum(P) and rowsum(P dP) from P */
+  static constexpr float kLog2e = 1.44269504f; /* power(kLog2e x) = e^x */
 
   __device__ __forceinline__ static float power(float x) { return xr_exp2(x); }
   __device__ __forceinline__ static int row(int slot) { return lane() / 4 + 8 * slot; }
@@ -192,8 +194,10 @@ template <int D> struct strip<__nv_bfloat16, D> {
 };
 
 template <int D> struct strip<float, D> {
-  static constexpr int kTile = 32, kStep = 32, kPitch = D + 4, kSlots = 4, kLanes = 8, kRun = 4;
+  static constexpr int kTile = 32, kStep = 32, kPitch = D + 4, kSlots = 4, kLanes = 8, kRun = 4, kNumbers = 4;
+  using numbers = run_of<float, kNumbers>;
   static constexpr int kOwnElements = kStrip * kPitch, kScratchPitch = kStep + 4, kScratchFloats = kStrip * kScratchPitch;
+  static constexpr bool kExact = true;
   static constexpr float kLog2e = 1; /* expf keeps f32's accuracy, which 2^x of a rounded product would not */
 
   __device__ __forceinline__ static float power(float x) { return expf(x); }
@@ -211,14 +215,6 @@ template <int D> struct strip<float, D> {
       at = shared + row(0) * kPitch;
     }
   };
-
-  __device__ __forceinline__ static void dot(float (&sum)[kSlots], const operand &x, const operand &y) {
-#pragma unroll
-    for (int i = 0; i < kSlots; i++) {
-      sum[i] = 0;
-      for (int d = lane() % 8; d < D; d += 8) sum[i] += x.at[4 * i * kPitch + d] * y.at[4 * i * kPitch + d];
-    }
-  }
 
   template <int C> __device__ __forceinline__ static void scores(float (&s)[C / 8][4], const operand &own, const float *tile) {
 #pragma unroll
@@ -295,12 +291,12 @@ template <typename S> __device__ __forceinline__ float highest_of_row(float x) {
   return x;
 }
 
-/* Shared memory of a block: two stages of two tiles and of a pair of numbers for each of their rows, then what each warp has for itself. */
+/* Shared memory of a block: two stages of two tiles and of some numbers for each of their rows, then what each warp has for itself. */
 template <typename T, int D> struct shared_layout {
   using S = strip<T, D>;
   static constexpr int kTileElements = S::kTile * S::kPitch;
   T tile[2][2][kTileElements];
-  run_of<float, 2> pairs[2][S::kTile];
+  typename S::numbers numbers[2][S::kTile];
 
   struct of_warp {
     T own[2][S::kOwnElements ? S::kOwnElements : 8];
@@ -310,13 +306,13 @@ template <typename T, int D> struct shared_layout {
   __device__ __forceinline__ of_warp *mine() { return reinterpret_cast<of_warp *>(this + 1) + (S::kOwnElements ? warp() : 0); }
 };
 
-/* Streams rows 0 .. rows - 1 of two heads (and a pair of numbers for each row, where there are any) through shared memory, two tiles deep.
+/* Streams rows 0 .. rows - 1 of two heads (and kNumbers numbers for each row, where there are any) through shared memory, two tiles deep.
  */
 template <typename T, int D> struct row_stream {
   using S = strip<T, D>;
-  static constexpr int kChunk = 16 / sizeof(T), kChunks = D / kChunk;
+  static constexpr int kChunk = 16 / sizeof(T), kChunks = D / kChunk, kNumbers = S::kNumbers;
   head_rows<const T> x, y;
-  const run_of<float, 2> *pairs; /* NULL: none */
+  const typename S::numbers *numbers; /* NULL: none */
   int rows;
   shared_layout<T, D> *shared;
 
@@ -342,15 +338,16 @@ template <typename T, int D> struct row_stream {
     copy(shared->tile[stage][0], x, first, count);
     copy(shared->tile[stage][1], y, first, count);
 #pragma unroll 1
-    for (int i = (int)threadIdx.x; pairs && i < 2 * count; i += (int)blockDim.x) {
-      const bool valid = first + i / 2 < rows;
-      xr_async_copy4(&shared->pairs[stage][i / 2].x[i % 2], valid ? &pairs[first + i / 2].x[i % 2] : &pairs[0].x[0], valid);
+    for (int i = (int)threadIdx.x; numbers && i < kNumbers * count; i += (int)blockDim.x) {
+      const int r = i / kNumbers, which = i % kNumbers;
+      const bool valid = first + r < rows;
+      xr_async_copy4(&shared->numbers[stage][r].x[which], valid ? &numbers[first + r].x[which] : &numbers[0].x[0], valid);
     }
     xr_async_commit();
   }
 
   /* The block needs rows block_from .. block_to - 1, this warp rows from .. to - 1, `from` a multiple of 16: calls
-   * work.step<C>(row, x tile, y tile, pairs) for C rows at a time, with C = kStep or, for what is left, 16. */
+   * work.step<C>(row, x tile, y tile, numbers) for C rows at a time, with C = kStep or, for what is left, 16. */
   template <int kStep, typename W> __device__ __forceinline__ void walk(int block_from, int block_to, int from, int to, W &work) const {
     int index = block_from / S::kTile;
     const int end = (block_to + S::kTile - 1) / S::kTile;
@@ -365,12 +362,12 @@ template <typename T, int D> struct row_stream {
       if constexpr (kStep > 16) {
         for (; i + kStep <= stop; i += kStep)
           work.template step<kStep>(i, tile_x + (i - first) * S::kPitch, tile_y + (i - first) * S::kPitch,
-                                    shared->pairs[index % 2] + (i - first));
+                                    shared->numbers[index % 2] + (i - first));
       }
 #pragma unroll 1
       for (; i < stop; i += 16)
         work.template step<16>(i, tile_x + (i - first) * S::kPitch, tile_y + (i - first) * S::kPitch,
-                               shared->pairs[index % 2] + (i - first));
+                               shared->numbers[index % 2] + (i - first));
     }
   }
 };
