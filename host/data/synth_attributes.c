@@ -198,7 +198,7 @@ void xr_synth_draw_identity(xr_person *people, int index, xr_random *random) {
   xr_person *p = &people[index];
   memset(p, 0, sizeof *p);
   int reach = index < REACH ? index : REACH;
-  if (reach && xr_random_uniform(random) < 0.6f)
+  if (reach && xr_random_uniform(random) < 0.35f)
     draw_look_alike(p->value, people[index - 1 - (int)xr_random_below(random, (uint32_t)reach)].value, random);
   else
     draw_stranger(p->value, random);

@@ -65,6 +65,17 @@ typedef struct {
 xr_var xr_self_attention(xr_graph *g, const char *label, xr_var qkv, xr_attention_options options);
 /* q [B, M, D], kv [B, N, 2 D] -> [B, M, D] */
 xr_var xr_cross_attention(xr_graph *g, const char *label, xr_var q, xr_var kv, xr_attention_options options);
+/* Queries q [M, D] that the batch shares attend to each of `scales` (1 to 4) sets of tokens, kv[s] [B, N_s, 2 D] -> [B, S, M, D]; with a
+ * gate vector the scales are fused -> [B, M, D]. */
+typedef struct {
+  int64_t heads;
+  xr_var key_length;  /* i32 [B] or empty: keys from there on are masked, at every scale */
+  const xr_var *code; /* NULL, or for each scale a vector [D] that is added to its values */
+  xr_var gate;        /* [D] or empty */
+} xr_multiscale_options;
+xr_var xr_multiscale_attention_of(xr_graph *g, const char *label, xr_var q, int scales, const xr_var *kv, xr_multiscale_options options);
+/* z [B, S, M, D], logits f32 [B, S, M] -> [B, M, D]: the mean over S weighted by softmax over S */
+xr_var xr_scale_gate_of(xr_graph *g, const char *label, xr_var z, xr_var logits);
 
 /* ---- elementwise and copies */
 xr_var xr_add_of(xr_graph *g, const char *label, xr_var a, xr_var b);

@@ -11,7 +11,7 @@
 #include "host/graph/executor.h"
 #include "host/ops/ops.h"
 
-enum { MAX_PARAMETERS = 4 };
+enum { MAX_PARAMETERS = 6 };
 
 typedef struct {
   const char *name;
@@ -59,6 +59,21 @@ static xr_var cross_attention(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "length", XR_I32, XR_SHAPE(2));
   return xr_cross_attention(g, "op", xr_scale_by(g, "q", p[0], 1), xr_scale_by(g, "kv", p[1], 1),
                             (xr_attention_options){.heads = 2, .key_length = *n});
+}
+static xr_var multiscale(xr_graph *g, const xr_var *p, xr_var *n) {
+  *n = xr_input(g, "length", XR_I32, XR_SHAPE(3));
+  const xr_var kv[] = {xr_scale_by(g, "first", p[1], 1), xr_scale_by(g, "second", p[2], 1)};
+  return xr_multiscale_attention_of(g, "op", xr_scale_by(g, "q", p[0], 1), 2, kv, (xr_multiscale_options){.heads = 2, .key_length = *n});
+}
+static xr_var multiscale_gated(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  const xr_var kv[] = {xr_scale_by(g, "first", p[1], 1), xr_scale_by(g, "second", p[2], 1)};
+  return xr_multiscale_attention_of(g, "op", xr_scale_by(g, "q", p[0], 1), 2, kv,
+                                    (xr_multiscale_options){.heads = 2, .code = &p[3], .gate = xr_scale_by(g, "gate", p[5], 0.5f)});
+}
+static xr_var scale_gate(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_scale_gate_of(g, "op", xr_scale_by(g, "z", p[0], 1), xr_scale_by(g, "logits", p[1], 1));
 }
 static xr_var class_token(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
@@ -123,6 +138,13 @@ static const gradient_case cases[] = {
     {"l2_normalize", 1, {SHAPE(2, 5, 9)}, l2, false},
     {"self-attention", 1, {SHAPE(3, 2, 5, 18)}, self_attention, false},
     {"cross-attention", 2, {SHAPE(3, 2, 3, 6), SHAPE(3, 2, 4, 12)}, cross_attention, false},
+    {"multi-scale attention", 3, {SHAPE(2, 3, 6), SHAPE(3, 3, 4, 12), SHAPE(3, 3, 2, 12)}, multiscale, false},
+    {"multi-scale attention with codes and gate",
+     6,
+     {SHAPE(2, 3, 6), SHAPE(3, 2, 4, 12), SHAPE(3, 2, 3, 12), SHAPE(1, 6), SHAPE(1, 6), SHAPE(1, 6)},
+     multiscale_gated,
+     false},
+    {"scale_gate", 2, {SHAPE(4, 2, 3, 2, 5), SHAPE(3, 2, 3, 2)}, scale_gate, false},
     {"class_token", 3, {SHAPE(3, 2, 3, 5), SHAPE(1, 5), SHAPE(2, 4, 5)}, class_token, false},
     {"token_embedding", 2, {SHAPE(2, 3, 5), SHAPE(2, 2, 5)}, embedding, false},
     {"pick_token", 1, {SHAPE(3, 3, 4, 5)}, pick, false},
