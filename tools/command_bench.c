@@ -238,11 +238,11 @@ static void fill_inputs(const xr_model *m) {
 }
 
 static xr_status time_steps(xr_model *m, int64_t repeats, double *ms, float *first, float *last) {
-  xr_update update;
   for (int64_t i = -2; i < repeats; i++) {
     double start = xr_seconds();
+    xr_optimizer_set(m->optimizer, m->task->config->optimizer.lr, i + 3);
     XR_TRY(xr_executor_step(m->executor, (xr_seed){1, (uint64_t)(i + 2)}));
-    XR_TRY(xr_optimizer_step_once(m->optimizer, m->task->config->optimizer.lr, i + 3, &update));
+    XR_TRY(xr_executor_wait(m->executor));
     if (i >= 0) ms[i] = (xr_seconds() - start) * 1e3;
     *last = xr_model_loss(m, m->inputs.total);
     if (i == -2) *first = *last;
@@ -275,9 +275,15 @@ static int bench_steps(const bench_options *o, int positional, char **argv) {
   float first = 0, last = 0;
   int wrong = xr_open_config(&text, &o->run, positional, argv, &config);
   if (wrong >= 0) return wrong;
+  xr_device device;
+  wrong = xr_open_device(&text, &o->run, &device);
+  if (wrong >= 0) {
+    xr_config_free(config);
+    return wrong;
+  }
   xr_status status = xr_task_describe(&task, config);
-  if (status == XR_OK) status = xr_model_new(&model, &task);
-  if (status == XR_OK) status = xr_model_allocate(&model, false);
+  if (status == XR_OK) status = xr_model_new(&model, &task, (xr_model_options){.backend = device.backend, .no_graph = o->run.no_graph});
+  if (status == XR_OK) status = xr_model_allocate(&model);
   if (status == XR_OK) {
     fill_inputs(&model);
     status = time_steps(&model, o->repeats, ms, &first, &last);

@@ -28,7 +28,8 @@ static xr_status find_weights(const char *given, char *path) {
   return xr_is_file(path) ? XR_OK : xr_checkpoint_newest(folder, path);
 }
 
-static xr_status evaluate(const xr_config *config, const char *weights, xr_split_id split, xr_evaluation *result) {
+static xr_status evaluate(const xr_config *config, xr_device device, bool no_graph, const char *weights, xr_split_id split,
+                          xr_evaluation *result) {
   char path[XR_PATH_MAX];
   xr_task task = {0};
   xr_encoder *encoder = NULL;
@@ -37,8 +38,10 @@ static xr_status evaluate(const xr_config *config, const char *weights, xr_split
   xr_parameters *parameters = xr_parameters_new();
   xr_status status = parameters ? find_weights(weights, path) : XR_NO_MEMORY;
   if (status == XR_OK) status = xr_task_open(&task, config, 1u << XR_SPLIT_TRAIN | 1u << split);
-  if (status == XR_OK) status = xr_encoder_new(&encoder, &task, parameters, compute);
-  if (status == XR_OK) status = xr_parameters_allocate(parameters, (xr_parameter_options){.compute = compute});
+  if (status == XR_OK)
+    status = xr_encoder_new(&encoder, &task, parameters,
+                            (xr_encoder_options){.compute = compute, .backend = device.backend, .no_graph = no_graph});
+  if (status == XR_OK) status = xr_parameters_allocate(parameters, (xr_parameter_options){.compute = compute, .backend = device.backend});
   if (status == XR_OK) status = xr_checkpoint_load(path, parameters, false, NULL);
   if (status == XR_OK) status = xr_encode_split(encoder, split, NULL, &features);
   if (status == XR_OK) status = xr_rank_split(&task, split, &features, 0, result);
@@ -88,8 +91,14 @@ int xr_command_eval(int argc, char **argv) {
   wrong = xr_open_config(&text, &run, positional, argv, &config);
   if (wrong >= 0) return wrong;
   xr_evaluation result;
+  xr_device device;
+  wrong = xr_open_device(&text, &run, &device);
+  if (wrong >= 0) {
+    xr_config_free(config);
+    return wrong;
+  }
   int code = XR_EXIT_FAILED;
-  if (evaluate(config, weights, (xr_split_id)split, &result) == XR_OK) {
+  if (evaluate(config, device, run.no_graph, weights, (xr_split_id)split, &result) == XR_OK) {
     code = report(&result, json);
     xr_evaluation_free(&result);
   } else {

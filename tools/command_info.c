@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "host/graph/device.h"
 #include "tools/commands.h"
 #include "tools/options.h"
 
@@ -12,6 +13,11 @@ static const xr_command_text text = {.name = "info",
                                      .usage = "",
                                      .summary = "Prints the version, the libraries it runs with and the devices it can use.",
                                      .example = "  xreid info"};
+
+static void print_device(void *context, const char *line) {
+  (void)context;
+  printf("cuda     %s\n", line);
+}
 
 int xr_command_info(int argc, char **argv) {
   int positional, wrong = xr_parse_options(&text, NULL, 0, argc, argv, &positional);
@@ -24,6 +30,6 @@ int xr_command_info(int argc, char **argv) {
   printf("cairo    %s\n", cairo_version_string());
   printf("jansson  %s\n", jansson_version_str());
   printf("cpu      %ld cores\n", sysconf(_SC_NPROCESSORS_ONLN));
-  printf("cuda     not built in\n");
+  xr_device_list(print_device, NULL);
   return XR_EXIT_DONE;
 }

@@ -69,7 +69,7 @@ int xr_command_plan(int argc, char **argv) {
   if (wrong >= 0) return wrong;
   xr_task task = {0};
   xr_model model = {0};
-  int code = xr_task_describe(&task, config) == XR_OK && xr_model_new(&model, &task) == XR_OK
+  int code = xr_task_describe(&task, config) == XR_OK && xr_model_new(&model, &task, (xr_model_options){0}) == XR_OK
                  ? show(&model, nodes, (xr_device_speed){(double)tflops * 1e12, (double)bandwidth * 1e9}, json)
                  : xr_command_failed();
   xr_model_free(&model);

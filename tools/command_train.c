@@ -33,7 +33,7 @@ static void on_signal(int number) {
 static int print_plan(const xr_config *config) {
   xr_task task;
   xr_model model;
-  if (xr_task_describe(&task, config) != XR_OK || xr_model_new(&model, &task) != XR_OK) return xr_command_failed();
+  if (xr_task_describe(&task, config) != XR_OK || xr_model_new(&model, &task, (xr_model_options){0}) != XR_OK) return xr_command_failed();
   xr_print_plan_summary(&model, stdout);
   xr_model_free(&model);
   xr_task_close(&task);
@@ -50,9 +50,9 @@ static int train(const xr_config *config, const xr_train_options *options) {
   return XR_EXIT_DONE;
 }
 
-static int check_model(const xr_config *config) {
-  if (xr_check_model(config, stdout) != XR_OK) return xr_command_failed();
-  puts("no node differs more than bf16 explains");
+static int check_model(const xr_config *config, xr_backend backend) {
+  if (xr_check_model(config, backend, stdout) != XR_OK) return xr_command_failed();
+  puts("no node differs more than rounding explains");
   return XR_EXIT_DONE;
 }
 
@@ -71,7 +71,7 @@ int xr_command_train(int argc, char **argv) {
       {.name = "check-nodes",
        .kind = XR_FLAG,
        .value = &check_nodes,
-       .help = "debugging: compare every node in bf16 with f32 on one batch, and stop"},
+       .help = "debugging: compare every node on one batch, CUDA with the CPU, or bf16 with f32 on the CPU, and stop"},
       {.name = "poison", .kind = XR_FLAG, .value = &poison, .help = "debugging: fill dead memory with NaN"},
       XR_RUN_OPTIONS(run),
   };
@@ -80,13 +80,22 @@ int xr_command_train(int argc, char **argv) {
   xr_config *config;
   wrong = xr_open_config(&text, &run, positional, argv, &config);
   if (wrong >= 0) return wrong;
+  xr_device device = {XR_CPU, 0};
+  wrong = dry_run ? -1 : xr_open_device(&text, &run, &device);
+  if (wrong >= 0) {
+    xr_config_free(config);
+    return wrong;
+  }
   char folder[4096];
   snprintf(folder, sizeof folder, "runs/%s", *config->name ? config->name : "run");
-  int code = dry_run ? print_plan(config)
-             : check_nodes
-                 ? check_model(config)
-                 : train(config,
-                         &(xr_train_options){.folder = out ? out : folder, .resume = resume, .poison = poison, .stop = &stop_signal});
+  int code = dry_run       ? print_plan(config)
+             : check_nodes ? check_model(config, device.backend)
+                           : train(config, &(xr_train_options){.folder = out ? out : folder,
+                                                               .resume = resume,
+                                                               .backend = device.backend,
+                                                               .poison = poison,
+                                                               .no_graph = run.no_graph,
+                                                               .stop = &stop_signal});
   xr_config_free(config);
   return code;
 }

@@ -6,13 +6,16 @@
 #include "kernels/common/threads.h"
 
 int xr_apply_run_options(const xr_command_text *command, const xr_run_options *o) {
-  if (o->device && strcmp(o->device, "cpu") != 0 && strcmp(o->device, "auto") != 0) {
-    if (strncmp(o->device, "cuda", 4) != 0) return xr_usage_error(command, "there is no device '%s': cpu, cuda, auto", o->device);
-    fprintf(stderr, "xreid: --device %s: this build has no CUDA backend; use cpu or auto\n", o->device);
-    return XR_EXIT_FAILED;
-  }
+  if (o->device && !xr_is_device(o->device)) return xr_usage_error(command, "there is no device '%s': cpu, cuda, cuda:N, auto", o->device);
   if (o->threads) xr_threads_set((int)o->threads);
   return -1;
+}
+
+int xr_open_device(const xr_command_text *command, const xr_run_options *o, xr_device *device) {
+  const char *name = o->device ? o->device : "auto";
+  if (xr_device_open(device, name) == XR_OK) return -1;
+  fprintf(stderr, "xreid %s: --device %s: %s\n", command->name, name, xr_message());
+  return XR_EXIT_FAILED;
 }
 
 int xr_open_config(const xr_command_text *command, const xr_run_options *o, int positional, char **argv, xr_config **config) {

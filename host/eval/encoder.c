@@ -14,27 +14,29 @@ typedef struct {
 
 struct xr_encoder {
   const xr_task *task;
+  xr_encoder_options options;
   side image, text;
 };
 
-static xr_status make_side(xr_encoder *e, side *s, xr_parameters *parameters, xr_dtype compute, const char *name,
+static xr_status make_side(xr_encoder *e, side *s, xr_parameters *parameters, const char *name,
                            void (*build)(xr_graph *, const xr_model_context *, xr_encoder_graph *)) {
   xr_model_context context = e->task->context;
   context.batch = e->task->config->eval.batch;
-  s->graph = xr_graph_new(parameters, (xr_graph_options){.name = name, .compute = compute});
+  s->graph = xr_graph_new(parameters, (xr_graph_options){.name = name, .compute = e->options.compute});
   if (!s->graph) return XR_NO_MEMORY;
   build(s->graph, &context, &s->model);
   XR_TRY(xr_graph_status(s->graph));
-  return xr_plan_new(&s->plan, s->graph, (xr_var){0}, (xr_plan_options){.backend = XR_CPU});
+  return xr_plan_new(&s->plan, s->graph, (xr_var){0}, (xr_plan_options){.backend = e->options.backend});
 }
 
-xr_status xr_encoder_new(xr_encoder **out, const xr_task *task, xr_parameters *parameters, xr_dtype compute) {
+xr_status xr_encoder_new(xr_encoder **out, const xr_task *task, xr_parameters *parameters, xr_encoder_options options) {
   *out = NULL;
   xr_encoder *e = calloc(1, sizeof *e);
   if (!e) return xr_fail(XR_NO_MEMORY, "out of memory");
   e->task = task;
-  xr_status status = make_side(e, &e->image, parameters, compute, "image encoder", task->method->encode_images);
-  if (status == XR_OK) status = make_side(e, &e->text, parameters, compute, "text encoder", task->method->encode_texts);
+  e->options = options;
+  xr_status status = make_side(e, &e->image, parameters, "image encoder", task->method->encode_images);
+  if (status == XR_OK) status = make_side(e, &e->text, parameters, "text encoder", task->method->encode_texts);
   if (status != XR_OK) {
     xr_encoder_free(e);
     return status;
@@ -57,29 +59,53 @@ size_t xr_encoder_arena_bytes(const xr_encoder *e) {
   return image > text ? image : text;
 }
 
-/* Runs every batch of the loader through one side; rows of features in the loader's order. */
-static xr_status run_side(const side *s, xr_loader *loader, void *memory, float *features, int64_t width) {
-  xr_executor *executor;
-  XR_TRY(xr_executor_new(&executor, s->plan, (xr_executor_options){.memory = memory}));
-  const xr_batch *batch;
-  int64_t done = 0;
-  xr_status status = xr_loader_start_epoch(loader, 0, 0);
-  while (status == XR_OK && (status = xr_loader_next(loader, &batch)) == XR_OK && batch) {
-    const xr_shape shape = xr_shape_of(s->graph, s->model.features);
-    if (s->model.pixels.id) {
-      memcpy(xr_executor_input(executor, s->model.pixels), batch->pixels, (size_t)xr_elements(xr_shape_of(s->graph, s->model.pixels)));
-    } else {
-      memcpy(xr_executor_input(executor, s->model.ids), batch->tokens,
-             (size_t)xr_elements(xr_shape_of(s->graph, s->model.ids)) * sizeof(int32_t));
-      int32_t *end = xr_executor_input(executor, s->model.end);
-      for (int64_t i = 0; i < shape.dim[0]; i++) end[i] = batch->lengths[i] - 1;
-    }
-    status = xr_executor_forward(executor, (xr_seed){0});
-    if (status == XR_OK)
-      memcpy(features + done * width, xr_executor_value(executor, s->model.features), (size_t)(batch->count * width) * sizeof(float));
-    done += batch->count;
-    xr_loader_release(loader, batch);
+static xr_status feed(const side *s, xr_executor *executor, const xr_batch *batch) {
+  if (s->model.pixels.id) {
+    void *pixels = xr_executor_input(executor, s->model.pixels);
+    if (!pixels) return XR_DEVICE;
+    memcpy(pixels, batch->pixels, (size_t)xr_elements(xr_shape_of(s->graph, s->model.pixels)));
+  } else {
+    const int64_t rows = xr_shape_of(s->graph, s->model.features).dim[0];
+    int32_t *ids = xr_executor_input(executor, s->model.ids), *end = xr_executor_input(executor, s->model.end);
+    if (!ids || !end) return XR_DEVICE;
+    memcpy(ids, batch->tokens, (size_t)xr_elements(xr_shape_of(s->graph, s->model.ids)) * sizeof *ids);
+    for (int64_t i = 0; i < rows; i++) end[i] = batch->lengths[i] - 1;
   }
+  return xr_executor_upload(executor);
+}
+
+/* Features of the last forward pass, the rows of `count` samples. */
+static xr_status take(const side *s, xr_executor *executor, int64_t count, float *to) {
+  const int64_t width = xr_last_dim(xr_shape_of(s->graph, s->model.features));
+  if (!count) return XR_OK;
+  XR_TRY(xr_executor_wait(executor));
+  memcpy(to, xr_executor_value(executor, s->model.features), (size_t)(count * width) * sizeof *to);
+  return XR_OK;
+}
+
+/* Runs every batch of the loader through one side; rows of features in the loader's order. */
+static xr_status run_side(const side *s, xr_loader *loader, xr_executor *executor, float *features) {
+  const int64_t width = xr_last_dim(xr_shape_of(s->graph, s->model.features));
+  const xr_batch *batch;
+  XR_TRY(xr_loader_start_epoch(loader, 0, 0));
+  XR_TRY(xr_loader_next(loader, &batch));
+  for (int64_t done = 0; batch;) {
+    const int64_t count = batch->count;
+    xr_status status = feed(s, executor, batch);
+    if (status == XR_OK) status = xr_executor_forward(executor, (xr_seed){0});
+    xr_loader_release(loader, batch);
+    XR_TRY(status);
+    XR_TRY(xr_loader_next(loader, &batch)); /* the next batch is decoded while the device works */
+    XR_TRY(take(s, executor, count, features + done * width));
+    done += count;
+  }
+  return XR_OK;
+}
+
+static xr_status encode(const xr_encoder *e, const side *s, xr_loader *loader, void *memory, float *features) {
+  xr_executor *executor;
+  XR_TRY(xr_executor_new(&executor, s->plan, (xr_executor_options){.memory = memory, .no_graph = e->options.no_graph}));
+  xr_status status = run_side(s, loader, executor, features);
   xr_executor_free(executor);
   return status;
 }
@@ -106,9 +132,9 @@ xr_status xr_encode_split(xr_encoder *e, xr_split_id split, void *memory, xr_spl
   f->images = xr_block_alloc((size_t)(f->image_count * width) * sizeof(float));
   f->captions = xr_block_alloc((size_t)(f->caption_count * width) * sizeof(float));
   xr_status status = f->images && f->captions ? xr_loader_open_images(&images, e->task->dataset, split, &options) : XR_NO_MEMORY;
-  if (status == XR_OK) status = run_side(&e->image, images, memory, f->images, width);
+  if (status == XR_OK) status = encode(e, &e->image, images, memory, f->images);
   if (status == XR_OK) status = xr_loader_open_captions(&captions, e->task->dataset, split, e->task->tokenizer, &options);
-  if (status == XR_OK) status = run_side(&e->text, captions, memory, f->captions, width);
+  if (status == XR_OK) status = encode(e, &e->text, captions, memory, f->captions);
   xr_loader_free(images);
   xr_loader_free(captions);
   if (status != XR_OK) xr_split_features_free(f);

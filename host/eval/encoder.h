@@ -7,14 +7,20 @@
 
 typedef struct xr_encoder xr_encoder;
 
+typedef struct {
+  xr_dtype compute;
+  xr_backend backend; /* where the parameters lie */
+  bool no_graph;      /* executor.h */
+} xr_encoder_options;
+
 /* Records and plans the two encoder graphs over `parameters` (which may not be allocated yet). The task and the parameters outlive it. */
-xr_status xr_encoder_new(xr_encoder **encoder, const xr_task *task, xr_parameters *parameters, xr_dtype compute);
+xr_status xr_encoder_new(xr_encoder **encoder, const xr_task *task, xr_parameters *parameters, xr_encoder_options options);
 void xr_encoder_free(xr_encoder *encoder);
 
 size_t xr_encoder_arena_bytes(const xr_encoder *encoder); /* of the larger of the two plans */
 
 /* Features of a split: images [images, embed] and captions [captions, embed], f32, not normalised. Fresh blocks (xr_block_free). `memory`
- * has xr_encoder_arena_bytes() for the activations, or is NULL: allocated for the time of the call. */
+ * has xr_encoder_arena_bytes() of the backend for the activations, or is NULL: allocated for the time of the call. */
 typedef struct {
   float *images, *captions;
   int64_t image_count, caption_count, width;

@@ -7,34 +7,6 @@
 #include "host/base/memory.h"
 #include "host/graph/executor_internal.h"
 
-/* `count` elements from one float dtype to another; other dtypes are copied. */
-static void convert(void *to, xr_dtype to_dtype, const void *from, xr_dtype from_dtype, int64_t count) {
-  if (to_dtype == from_dtype) {
-    memmove(to, from, (size_t)count * xr_dtype_bytes(to_dtype));
-    return;
-  }
-  for (int64_t i = 0; i < count; i++) {
-    if (to_dtype == XR_F32)
-      ((float *)to)[i] = xr_bf16_to_f32(((const xr_bf16 *)from)[i]);
-    else
-      ((xr_bf16 *)to)[i] = xr_f32_to_bf16(((const float *)from)[i]);
-  }
-}
-
-static double at(const void *values, xr_dtype dtype, int64_t i) {
-  return dtype == XR_BF16 ? (double)xr_bf16_to_f32(((const xr_bf16 *)values)[i]) : (double)((const float *)values)[i];
-}
-
-static double relative_error(const void *a, xr_dtype a_dtype, const void *b, xr_dtype b_dtype, int64_t count) {
-  double difference = 0, norm = 0;
-  for (int64_t i = 0; i < count; i++) {
-    double x = at(a, a_dtype, i), y = at(b, b_dtype, i);
-    difference += (x - y) * (x - y);
-    norm += y * y;
-  }
-  return norm > 0 ? sqrt(difference / norm) : difference > 0 ? INFINITY : 0;
-}
-
 static bool is_float(xr_dtype dtype) { return dtype == XR_F32 || dtype == XR_BF16; }
 
 typedef struct {
@@ -53,87 +25,159 @@ static const xr_tensor *in_tensor(const side *s, int i) { return s->g->tensors[s
 static const xr_tensor *out_tensor(const side *s, int i) { return s->g->tensors[s->node->out[i]]; }
 static xr_dtype gradient_dtype(const xr_tensor *t) { return t->kind == XR_TENSOR_PARAMETER ? XR_F32 : t->dtype; }
 
+/* ---- values on their way between backends and dtypes. Float values travel as f32; others as they are. */
+/* A fresh block with `count` elements that lie at `from` on the side's backend; NULL and a message on failure. */
+static void *take(const side *s, const void *from, xr_dtype dtype, int64_t count) {
+  void *raw = xr_block_alloc((size_t)count * xr_dtype_bytes(dtype));
+  if (!raw) return NULL;
+  if (xr_device_read(s->e->plan->options.backend, raw, from, (size_t)count * xr_dtype_bytes(dtype)) != XR_OK) {
+    xr_block_free(raw);
+    return NULL;
+  }
+  if (dtype != XR_BF16) return raw;
+  float *wide = xr_block_alloc((size_t)count * sizeof *wide);
+  for (int64_t i = 0; wide && i < count; i++) wide[i] = xr_bf16_to_f32(((const xr_bf16 *)raw)[i]);
+  xr_block_free(raw);
+  return wide;
+}
+
+/* The other way. */
+static xr_status put(const side *s, void *to, xr_dtype dtype, const void *values, int64_t count) {
+  const size_t bytes = (size_t)count * xr_dtype_bytes(dtype);
+  if (dtype != XR_BF16) return xr_device_write(s->e->plan->options.backend, to, values, bytes);
+  xr_bf16 *narrow = xr_block_alloc(bytes);
+  if (!narrow) return XR_NO_MEMORY;
+  for (int64_t i = 0; i < count; i++) narrow[i] = xr_f32_to_bf16(((const float *)values)[i]);
+  xr_status status = xr_device_write(s->e->plan->options.backend, to, narrow, bytes);
+  xr_block_free(narrow);
+  return status;
+}
+
+static xr_status move(const side *a, const void *from, xr_dtype from_dtype, const side *b, void *to, xr_dtype to_dtype, int64_t count) {
+  void *values = take(a, from, from_dtype, count);
+  if (!values) return XR_DEVICE;
+  xr_status status = put(b, to, to_dtype, values, count);
+  xr_block_free(values);
+  return status;
+}
+
+static double relative_error(const float *a, const float *b, int64_t count) {
+  double difference = 0, norm = 0;
+  for (int64_t i = 0; i < count; i++) {
+    double x = (double)a[i], y = (double)b[i];
+    difference += (x - y) * (x - y);
+    norm += y * y;
+  }
+  return norm > 0 ? sqrt(difference / norm) : difference > 0 ? INFINITY : 0;
+}
+
 /* What the tick reads, from the first run into the second. */
-static void hand_over(const side *a, const side *b, bool backward) {
+static xr_status hand_over(const side *a, const side *b, bool backward) {
   for (int j = 0; j < a->node->in_count; j++) {
     const xr_tensor *x = in_tensor(a, j), *y = in_tensor(b, j);
     if (a->node->in[j] && x->kind == XR_TENSOR_ACTIVATION)
-      convert((void *)b->run->in[j], y->dtype, a->run->in[j], x->dtype, xr_elements(x->shape));
+      XR_TRY(move(a, a->run->in[j], x->dtype, b, (void *)(uintptr_t)b->run->in[j], y->dtype, xr_elements(x->shape)));
   }
   for (int j = 0; j < a->node->out_count && backward; j++) {
     const xr_tensor *x = out_tensor(a, j), *y = out_tensor(b, j);
-    if (xr_bit(a->node->keep_out, j)) convert(b->run->out[j], y->dtype, a->run->out[j], x->dtype, xr_elements(x->shape));
-    if (a->run->dout[j]) convert(b->run->dout[j], y->dtype, a->run->dout[j], x->dtype, xr_elements(x->shape));
+    const int64_t n = xr_elements(x->shape);
+    if (xr_bit(a->node->keep_out, j)) XR_TRY(move(a, a->run->out[j], x->dtype, b, b->run->out[j], y->dtype, n));
+    if (a->run->dout[j]) XR_TRY(move(a, a->run->dout[j], x->dtype, b, b->run->dout[j], y->dtype, n));
   }
+  return XR_OK;
 }
 
-static void insert(xr_node_difference *worst, int count, xr_node_difference d) {
-  for (int i = 0; i < count; i++) {
-    if (worst[i].path && worst[i].error >= d.error) continue;
-    memmove(worst + i + 1, worst + i, (size_t)(count - i - 1) * sizeof *worst);
-    worst[i] = d;
+/* ---- judgement */
+typedef struct {
+  double limit;
+  xr_node_difference *worst;
+  int count;
+} verdict;
+
+static void insert(const verdict *j, xr_node_difference d) {
+  for (int i = 0; i < j->count; i++) {
+    if (j->worst[i].path && j->worst[i].error >= d.error) continue;
+    memmove(j->worst + i + 1, j->worst + i, (size_t)(j->count - i - 1) * sizeof *j->worst);
+    j->worst[i] = d;
     return;
   }
 }
 
-static xr_status judge(const side *s, bool backward, int slot, double error, double limit, xr_node_difference *worst, int count) {
-  insert(worst, count,
-         (xr_node_difference){.path = s->node->path, .op = s->node->op->name, .backward = backward, .slot = slot, .error = error});
-  if (error <= limit) return XR_OK;
+/* The first run's result against `values` of the second, on its backend. */
+static xr_status compare(const verdict *j, const side *b, bool backward, int slot, const float *first, const void *values, xr_dtype dtype,
+                         int64_t count) {
+  float *second = first ? take(b, values, dtype, count) : NULL;
+  if (!second) return XR_DEVICE;
+  const double error = relative_error(first, second, count);
+  xr_block_free(second);
+  insert(j, (xr_node_difference){.path = b->node->path, .op = b->node->op->name, .backward = backward, .slot = slot, .error = error});
+  if (error <= j->limit) return XR_OK;
   return xr_fail(isfinite(error) ? XR_BAD_ARGUMENT : XR_NOT_FINITE,
-                 "%s (%s, %s %d): the two runs differ by %.3g of the result's size; allowed is %.3g", s->node->path, s->node->op->name,
-                 backward ? "gradient of input" : "output", slot, error, limit);
+                 "%s (%s, %s %d): the two runs differ by %.3g of the result's size; allowed is %.3g", b->node->path, b->node->op->name,
+                 backward ? "gradient of input" : "output", slot, error, j->limit);
 }
 
-static xr_status forward_tick(xr_executor *first, xr_executor *second, int tick, xr_seed seed, double limit, xr_node_difference *worst,
-                              int count) {
+static xr_status forward_tick(xr_executor *first, xr_executor *second, int tick, xr_seed seed, const verdict *judge) {
   side a = side_at(first, tick), b = side_at(second, tick);
-  hand_over(&a, &b, false);
+  XR_TRY(hand_over(&a, &b, false));
   XR_TRY(xr_executor_run_tick(first, tick, seed));
   XR_TRY(xr_executor_run_tick(second, tick, seed));
   for (int j = 0; j < a.node->out_count; j++) {
     const xr_tensor *x = out_tensor(&a, j), *y = out_tensor(&b, j);
     if (!is_float(x->dtype)) continue;
-    XR_TRY(
-        judge(&a, false, j, relative_error(a.run->out[j], x->dtype, b.run->out[j], y->dtype, xr_elements(x->shape)), limit, worst, count));
+    const int64_t n = xr_elements(x->shape);
+    float *result = take(&a, a.run->out[j], x->dtype, n);
+    xr_status status = compare(judge, &b, false, j, result, b.run->out[j], y->dtype, n);
+    xr_block_free(result);
+    XR_TRY(status);
   }
   return XR_OK;
 }
 
-/* Both runs write the parameters' one gradient array, and a node may add to what is there or overwrite what it read: so what stood before
- * is kept, the first run's results are moved aside, and what stood before is restored for the second. */
-static xr_status backward_tick(xr_executor *first, xr_executor *second, int tick, xr_seed seed, double limit, xr_node_difference *worst,
-                               int count) {
+/* The gradients that a tick writes, as f32 in plain memory; NULL where it writes none. */
+static xr_status take_gradients(const side *s, float **gradient) {
+  for (int j = 0; j < s->node->in_count; j++) {
+    if (!s->run->din[j]) continue;
+    const xr_tensor *x = in_tensor(s, j);
+    gradient[j] = take(s, s->run->din[j], gradient_dtype(x), xr_elements(x->shape));
+    if (!gradient[j]) return XR_DEVICE;
+  }
+  return XR_OK;
+}
+
+static xr_status judge_gradients(const verdict *judge, const side *a, const side *b, float *const *result) {
+  for (int j = 0; j < a->node->in_count; j++) {
+    if (!a->run->din[j]) continue;
+    const xr_tensor *x = in_tensor(a, j), *y = in_tensor(b, j);
+    const int64_t n = xr_elements(y->shape);
+    XR_TRY(compare(judge, b, true, j, result[j], b->run->din[j], gradient_dtype(y), n));
+    if (x->kind == XR_TENSOR_PARAMETER) XR_TRY(put(a, a->run->din[j], XR_F32, result[j], n));
+  }
+  return XR_OK;
+}
+
+/* Both runs may write the one gradient array of the same parameters, and a node may add to what is there or overwrite what it read: so what
+ * stood before is kept, the first run's results are moved aside, and what stood before is given to the second. */
+static xr_status backward_between(const verdict *judge, const side *a, const side *b, int tick, xr_seed seed, float **before,
+                                  float **result) {
+  XR_TRY(hand_over(a, b, true));
+  XR_TRY(take_gradients(a, before));
+  XR_TRY(xr_executor_run_tick(a->e, tick, seed));
+  XR_TRY(take_gradients(a, result));
+  for (int j = 0; j < a->node->in_count; j++) {
+    const xr_tensor *y = in_tensor(b, j);
+    if (a->run->din[j] && xr_bit(a->run->accumulate, j))
+      XR_TRY(put(b, b->run->din[j], gradient_dtype(y), before[j], xr_elements(y->shape)));
+  }
+  XR_TRY(xr_executor_run_tick(b->e, tick, seed));
+  return judge_gradients(judge, a, b, result);
+}
+
+static xr_status backward_tick(xr_executor *first, xr_executor *second, int tick, xr_seed seed, const verdict *judge) {
   side a = side_at(first, tick), b = side_at(second, tick);
   float *before[XR_MAX_IN] = {0}, *result[XR_MAX_IN] = {0};
-  xr_status status = XR_OK;
-  hand_over(&a, &b, true);
-  for (int j = 0; j < a.node->in_count && status == XR_OK; j++) {
-    if (!a.run->din[j]) continue;
-    const xr_tensor *x = in_tensor(&a, j);
-    size_t bytes = (size_t)xr_elements(x->shape) * sizeof(float);
-    before[j] = xr_block_alloc(bytes);
-    result[j] = xr_block_alloc(bytes);
-    if (!before[j] || !result[j])
-      status = XR_NO_MEMORY;
-    else
-      convert(before[j], XR_F32, a.run->din[j], gradient_dtype(x), xr_elements(x->shape));
-  }
-  if (status == XR_OK) status = xr_executor_run_tick(first, tick, seed);
-  for (int j = 0; j < a.node->in_count && status == XR_OK; j++) {
-    if (!a.run->din[j]) continue;
-    const xr_tensor *x = in_tensor(&a, j), *y = in_tensor(&b, j);
-    convert(result[j], XR_F32, a.run->din[j], gradient_dtype(x), xr_elements(x->shape));
-    if (xr_bit(a.run->accumulate, j)) convert(b.run->din[j], gradient_dtype(y), before[j], XR_F32, xr_elements(y->shape));
-  }
-  if (status == XR_OK) status = xr_executor_run_tick(second, tick, seed);
-  for (int j = 0; j < a.node->in_count; j++) {
-    if (status == XR_OK && a.run->din[j]) {
-      const xr_tensor *y = in_tensor(&b, j);
-      int64_t n = xr_elements(y->shape);
-      status = judge(&a, true, j, relative_error(result[j], XR_F32, b.run->din[j], gradient_dtype(y), n), limit, worst, count);
-      if (in_tensor(&a, j)->kind == XR_TENSOR_PARAMETER) memcpy(a.run->din[j], result[j], (size_t)n * sizeof(float));
-    }
+  xr_status status = backward_between(judge, &a, &b, tick, seed, before, result);
+  for (int j = 0; j < XR_MAX_IN; j++) {
     xr_block_free(before[j]);
     xr_block_free(result[j]);
   }
@@ -141,6 +185,7 @@ static xr_status backward_tick(xr_executor *first, xr_executor *second, int tick
 }
 
 xr_status xr_check_nodes(xr_executor *first, xr_executor *second, xr_seed seed, double limit, xr_node_difference *worst, int count) {
+  const verdict judge = {.limit = limit, .worst = worst, .count = count};
   memset(worst, 0, (size_t)count * sizeof *worst);
   bool match = first->plan->tick_count == second->plan->tick_count && first->plan->options.no_reuse && second->plan->options.no_reuse;
   for (int tick = 0; match && tick < first->plan->tick_count; tick++)
@@ -149,7 +194,7 @@ xr_status xr_check_nodes(xr_executor *first, xr_executor *second, xr_seed seed, 
     return xr_fail(XR_BAD_ARGUMENT, "node-by-node comparison needs two plans of the same recording, made without reuse of memory");
   for (int tick = 0; tick < first->plan->tick_count; tick++) {
     bool backward = first->plan->ticks[tick].kind == XR_TICK_BACKWARD;
-    XR_TRY((backward ? backward_tick : forward_tick)(first, second, tick, seed, limit, worst, count));
+    XR_TRY((backward ? backward_tick : forward_tick)(first, second, tick, seed, &judge));
   }
   return XR_OK;
 }

@@ -1,4 +1,4 @@
-/* Compares two runs of one model node by node: the same recording in two precisions, or (later) on two backends.
+/* Compares two runs of one model node by node: the same recording in two precisions, or on two backends.
  *
  * Before each tick the second run receives the first one's inputs, kept values and incoming gradients, so a difference is the node's own
  * and not inherited. The measure is |a - b| / |b| over a whole result (Euclidean norms). */
@@ -13,7 +13,7 @@ typedef struct {
   double error; /* relative */
 } xr_node_difference;
 
-/* Both executors belong to plans made with no_reuse from graphs with the same nodes over the same parameters, and have been fed alike. Runs
- * forward and backward. `worst` receives the `count` largest differences, the largest first. XR_NOT_FINITE or XR_BAD_ARGUMENT (naming the
- * node) at the first difference above `limit`, or when the graphs do not match. */
+/* Both executors belong to plans made with no_reuse from graphs with the same nodes, over the same parameters or two sets of them with the
+ * same values, and have been fed alike. Runs forward and backward. `worst` receives the `count` largest differences, the largest first.
+ * XR_NOT_FINITE or XR_BAD_ARGUMENT (naming the node) at the first difference above `limit`, or when the graphs do not match. */
 xr_status xr_check_nodes(xr_executor *first, xr_executor *second, xr_seed seed, double limit, xr_node_difference *worst, int count);

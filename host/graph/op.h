@@ -14,6 +14,14 @@ enum { XR_MAX_IN = 12, XR_MAX_OUT = 4 };
 
 typedef enum { XR_CPU, XR_CUDA } xr_backend;
 
+/* kernel_cpu(arguments), or kernel_cuda(arguments, stream). */
+#ifdef XREID_CUDA
+#define XR_ON_BACKEND(backend, stream, kernel, arguments) \
+  ((backend) == XR_CUDA ? kernel##_cuda((arguments), (stream)) : kernel##_cpu(arguments))
+#else
+#define XR_ON_BACKEND(backend, stream, kernel, arguments) ((void)(backend), (void)(stream), kernel##_cpu(arguments))
+#endif
+
 typedef struct xr_node xr_node;
 
 /* The pointers of one node, already planned. */
@@ -25,8 +33,9 @@ typedef struct {
   uint32_t accumulate;    /* bit i: add to din[i]; else assign */
   uint32_t dout_owned;    /* bit j: backward may overwrite dout[j] */
   void *workspace;
-  const xr_seed *seed; /* of the step: key = the run's seed, counter = the step */
-  void *stream;        /* of the device; NULL on the CPU */
+  const xr_seed *seed; /* of the step: key = the run's seed, counter = the step. Memory of the backend, as every pointer here */
+  xr_backend backend;
+  xr_stream stream; /* of the device; NULL on the CPU */
 } xr_run;
 
 /* What the planner decided about one run of a node, before any memory exists. */

@@ -31,7 +31,7 @@ xr_parameters *xr_parameters_new(void) {
 void xr_parameters_free(xr_parameters *p) {
   if (!p) return;
   void *blocks[] = {p->arrays.master, p->arrays.gradient, p->arrays.moment[0], p->arrays.moment[1], p->arrays.compute};
-  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) xr_block_free(blocks[i]);
+  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) xr_device_free(p->options.backend, blocks[i]);
   xr_arena_free(p->arena);
   free(p->list);
   free(p);
@@ -110,34 +110,85 @@ static void draw_initial(const xr_parameter *parameter, uint64_t seed, float *va
   }
 }
 
+static xr_status draw_all(xr_parameters *p) {
+  int64_t most = 1;
+  for (int i = 0; i < p->count; i++) most = xr_elements(p->list[i]->shape) > most ? xr_elements(p->list[i]->shape) : most;
+  float *values = xr_block_alloc((size_t)most * sizeof *values);
+  xr_status status = values ? XR_OK : XR_NO_MEMORY;
+  for (int i = 0; i < p->count && status == XR_OK; i++) {
+    draw_initial(p->list[i], p->options.seed, values);
+    status = xr_parameter_write(p, XR_MASTER, i, values);
+  }
+  xr_block_free(values);
+  return status;
+}
+
+static xr_status allocate(xr_backend backend, size_t bytes, void **array) {
+  XR_TRY(xr_device_alloc(backend, array, bytes));
+  return xr_device_zero(backend, *array, bytes);
+}
+
 xr_status xr_parameters_allocate(xr_parameters *p, xr_parameter_options options) {
   xr_parameters_lay_out(p, options);
   xr_parameter_arrays *a = &p->arrays;
-  size_t bytes = (size_t)a->elements * sizeof(float);
-  float **wanted[] = {&a->master, options.training ? &a->gradient : NULL, options.training && options.moments > 0 ? &a->moment[0] : NULL,
-                      options.training && options.moments > 1 ? &a->moment[1] : NULL};
-  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
-    if (!wanted[i]) continue;
-    if (!(*wanted[i] = xr_block_alloc(bytes))) return XR_NO_MEMORY;
-    memset(*wanted[i], 0, bytes);
-  }
-  if (a->compute_elements) {
-    if (!(a->compute = xr_block_alloc((size_t)a->compute_elements * sizeof(xr_bf16)))) return XR_NO_MEMORY;
-    memset(a->compute, 0, (size_t)a->compute_elements * sizeof(xr_bf16));
-  }
-  for (int i = 0; i < p->count; i++) draw_initial(p->list[i], options.seed, a->master + p->list[i]->offset);
-  xr_parameters_refresh_compute(p);
-  return XR_OK;
+  float **const wanted[] = {&a->master, options.training ? &a->gradient : NULL,
+                            options.training && options.moments > 0 ? &a->moment[0] : NULL,
+                            options.training && options.moments > 1 ? &a->moment[1] : NULL};
+  xr_status status = XR_OK;
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted && status == XR_OK; i++)
+    if (wanted[i]) status = allocate(options.backend, (size_t)a->elements * sizeof(float), (void **)wanted[i]);
+  if (status == XR_OK && a->compute_elements)
+    status = allocate(options.backend, (size_t)a->compute_elements * sizeof(xr_bf16), (void **)&a->compute);
+  if (status != XR_OK) return xr_fail_in(status, "%lld parameters with their gradients and moments", (long long)xr_parameter_elements(p));
+  return draw_all(p);
 }
 
-void xr_parameters_refresh_compute(xr_parameters *p) {
-  for (int i = 0; i < p->count; i++) {
-    const xr_parameter *parameter = p->list[i];
-    if (parameter->compute_offset < 0) continue;
-    const float *from = p->arrays.master + parameter->offset;
-    xr_bf16 *to = p->arrays.compute + parameter->compute_offset;
-    int64_t n = xr_elements(parameter->shape);
+/* ---- values in plain memory */
+static float *part_of(const xr_parameters *p, xr_parameter_part part) {
+  float *const arrays[XR_PARAMETER_PARTS] = {[XR_MASTER] = p->arrays.master,
+                                             [XR_GRADIENT] = p->arrays.gradient,
+                                             [XR_MOMENT_0] = p->arrays.moment[0],
+                                             [XR_MOMENT_1] = p->arrays.moment[1]};
+  return arrays[part];
+}
+
+bool xr_parameters_have(const xr_parameters *p, xr_parameter_part part) { return part_of(p, part) != NULL; }
+
+xr_status xr_parameter_read(const xr_parameters *p, xr_parameter_part part, int index, float *to) {
+  const xr_parameter *parameter = p->list[index];
+  return xr_device_read(p->options.backend, to, part_of(p, part) + parameter->offset, (size_t)xr_elements(parameter->shape) * sizeof *to);
+}
+
+static xr_status write_compute(xr_parameters *p, const xr_parameter *parameter, const float *from) {
+  const int64_t n = xr_elements(parameter->shape);
+  xr_bf16 *values = xr_block_alloc((size_t)n * sizeof *values);
+  if (!values) return XR_NO_MEMORY;
 #pragma omp parallel for simd schedule(static)
-    for (int64_t k = 0; k < n; k++) to[k] = xr_f32_to_bf16(from[k]);
-  }
+  for (int64_t k = 0; k < n; k++) values[k] = xr_f32_to_bf16(from[k]);
+  xr_status status = xr_device_write(p->options.backend, p->arrays.compute + parameter->compute_offset, values, (size_t)n * sizeof *values);
+  xr_block_free(values);
+  return status;
+}
+
+xr_status xr_parameter_write(xr_parameters *p, xr_parameter_part part, int index, const float *from) {
+  const xr_parameter *parameter = p->list[index];
+  const size_t bytes = (size_t)xr_elements(parameter->shape) * sizeof *from;
+  XR_TRY(xr_device_write(p->options.backend, part_of(p, part) + parameter->offset, from, bytes));
+  return part == XR_MASTER && parameter->compute_offset >= 0 ? write_compute(p, parameter, from) : XR_OK;
+}
+
+xr_status xr_parameters_view(const xr_parameters *p, xr_parameter_part part, xr_parameter_view *view) {
+  const size_t bytes = (size_t)p->arrays.elements * sizeof(float);
+  *view = (xr_parameter_view){.values = part_of(p, part)};
+  if (!view->values || p->options.backend == XR_CPU) return XR_OK;
+  view->copy = xr_block_alloc(bytes);
+  if (!view->copy) return XR_NO_MEMORY;
+  xr_status status = xr_device_read(p->options.backend, view->copy, view->values, bytes);
+  view->values = view->copy;
+  return status;
+}
+
+void xr_parameters_view_end(xr_parameter_view *view) {
+  xr_block_free(view->copy);
+  *view = (xr_parameter_view){0};
 }

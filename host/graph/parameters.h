@@ -9,6 +9,7 @@
 #pragma once
 
 #include "host/base/status.h"
+#include "host/graph/device.h"
 #include "host/graph/tensor.h"
 
 typedef enum { XR_INIT_ZERO, XR_INIT_ONE, XR_INIT_NORMAL } xr_init_kind;
@@ -30,9 +31,10 @@ typedef struct xr_parameters xr_parameters;
 
 typedef struct {
   uint64_t seed;
-  xr_dtype compute; /* XR_BF16: matrices (rank >= 2) get a bf16 copy */
-  bool training;    /* gradients and moments too */
-  int moments;      /* 0, 1 or 2 */
+  xr_dtype compute;   /* XR_BF16: matrices (rank >= 2) get a bf16 copy */
+  bool training;      /* gradients and moments too */
+  int moments;        /* 0, 1 or 2 */
+  xr_backend backend; /* where the arrays lie */
 } xr_parameter_options;
 
 xr_parameters *xr_parameters_new(void); /* NULL and a message when there is no memory */
@@ -57,8 +59,21 @@ typedef struct {
   float *master, *gradient, *moment[2];
   xr_bf16 *compute;
 } xr_parameter_arrays;
-xr_parameter_arrays xr_parameters_arrays(const xr_parameters *p); /* pointers are NULL before allocation */
+/* NULL before allocation; memory of the backend: only xr_parameters_read() and _write() look into it from outside kernels. */
+xr_parameter_arrays xr_parameters_arrays(const xr_parameters *p);
 xr_parameter_options xr_parameters_options(const xr_parameters *p);
 
-/* Makes the bf16 copies anew from the masters: after initial values or a checkpoint. (The optimiser keeps them up to date itself.) */
-void xr_parameters_refresh_compute(xr_parameters *p);
+/* ---- values in plain memory, wherever the arrays lie */
+typedef enum { XR_MASTER, XR_GRADIENT, XR_MOMENT_0, XR_MOMENT_1, XR_PARAMETER_PARTS } xr_parameter_part;
+
+bool xr_parameters_have(const xr_parameters *p, xr_parameter_part part);
+/* One parameter's values. Writing masters also makes their bf16 copies anew. (The optimiser keeps those up to date itself.) */
+xr_status xr_parameter_read(const xr_parameters *p, xr_parameter_part part, int index, float *to);
+xr_status xr_parameter_write(xr_parameters *p, xr_parameter_part part, int index, const float *from);
+/* A whole array for reading: the array itself on the CPU, else a copy. */
+typedef struct {
+  const float *values; /* [arrays.elements]; NULL: there is no such array */
+  float *copy;
+} xr_parameter_view;
+xr_status xr_parameters_view(const xr_parameters *p, xr_parameter_part part, xr_parameter_view *view);
+void xr_parameters_view_end(xr_parameter_view *view);

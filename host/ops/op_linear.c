@@ -42,7 +42,7 @@ static xr_status linear_infer(xr_node *node) {
 static size_t dpre_bytes(const xr_linear *k, uint32_t dout_owned) {
   bool needed = k->activation != XR_ACTIVATION_NONE || k->y_dtype != k->dtype, over_dy = k->y_dtype == k->dtype && xr_bit(dout_owned, 0);
   size_t bytes = (size_t)(k->rows * k->out) * xr_dtype_bytes(k->dtype);
-  return needed && !over_dy ? (bytes + 63) / 64 * 64 : 0;
+  return needed && !over_dy ? (bytes + 255) / 256 * 256 : 0;
 }
 
 static size_t linear_workspace(const xr_node *node, xr_run_kind kind) {

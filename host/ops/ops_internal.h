@@ -6,12 +6,8 @@
 #include "host/graph/op.h"
 #include "host/ops/ops.h"
 
-/* kernel_cpu(arguments), or kernel_cuda(arguments, stream): on the backend that the run names. */
-#ifdef XREID_CUDA
-#define XR_ON(run, kernel, arguments) ((run)->backend == XR_CUDA ? kernel##_cuda((arguments), (run)->stream) : kernel##_cpu(arguments))
-#else
-#define XR_ON(run, kernel, arguments) ((void)(run), kernel##_cpu(arguments))
-#endif
+/* A kernel on the backend that the run names. */
+#define XR_ON(run, kernel, arguments) XR_ON_BACKEND((run)->backend, (run)->stream, kernel, arguments)
 
 /* Records an operation with one output. */
 static inline xr_var xr_apply_one(xr_graph *g, const xr_op *op, const char *label, const void *attributes, size_t bytes, int inputs,

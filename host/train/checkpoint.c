@@ -51,23 +51,38 @@ static xr_status progress_from_json(const char *text, xr_progress_state *p) {
   return XR_OK;
 }
 
+static const xr_parameter_part stored_parts[] = {XR_MASTER, XR_MOMENT_0, XR_MOMENT_1};
+enum { PARTS = sizeof stored_parts / sizeof *stored_parts };
+
+/* The tensor's name in the file; NULL when there is no memory. */
+static const char *name_in_file(xr_arena *arena, int part, const char *parameter) {
+  return part == 0 ? parameter : moment_name(arena, part - 1, parameter);
+}
+
+static xr_status list_tensors(xr_arena *arena, const xr_parameters *parameters, int part, const float *base, xr_stored_tensor *tensors,
+                              size_t *used) {
+  for (int i = 0; base && i < xr_parameter_count(parameters); i++) {
+    const xr_parameter *p = xr_parameter_at(parameters, i);
+    const char *name = name_in_file(arena, part, p->name);
+    if (!name) return XR_NO_MEMORY;
+    tensors[(*used)++] = stored(name, p->shape, base + p->offset);
+  }
+  return XR_OK;
+}
+
 static xr_status save_with(xr_arena *arena, const char *path, const xr_parameters *parameters, bool moments, const xr_metadata *metadata,
                            size_t metadata_count) {
-  xr_parameter_arrays a = xr_parameters_arrays(parameters);
-  const int count = xr_parameter_count(parameters);
-  xr_stored_tensor *tensors = XR_NEW_ARRAY(arena, xr_stored_tensor, 3 * count + 1);
+  xr_stored_tensor *tensors = XR_NEW_ARRAY(arena, xr_stored_tensor, PARTS * xr_parameter_count(parameters) + 1);
+  xr_parameter_view views[PARTS] = {{0}};
   size_t used = 0;
-  if (!tensors) return XR_NO_MEMORY;
-  for (int part = -1; part < 2; part++) {
-    const float *base = part < 0 ? a.master : moments ? a.moment[part] : NULL;
-    for (int i = 0; base && i < count; i++) {
-      const xr_parameter *p = xr_parameter_at(parameters, i);
-      const char *name = part < 0 ? p->name : moment_name(arena, part, p->name);
-      if (!name) return XR_NO_MEMORY;
-      tensors[used++] = stored(name, p->shape, base + p->offset);
-    }
+  xr_status status = tensors ? XR_OK : XR_NO_MEMORY;
+  for (int part = 0; part < (moments ? PARTS : 1) && status == XR_OK; part++) {
+    status = xr_parameters_view(parameters, stored_parts[part], &views[part]);
+    if (status == XR_OK) status = list_tensors(arena, parameters, part, views[part].values, tensors, &used);
   }
-  return xr_safetensors_write(path, tensors, used, metadata, metadata_count);
+  if (status == XR_OK) status = xr_safetensors_write(path, tensors, used, metadata, metadata_count);
+  for (int part = 0; part < PARTS; part++) xr_parameters_view_end(&views[part]);
+  return status;
 }
 
 xr_status xr_checkpoint_save(const char *path, const xr_config *config, const xr_parameters *parameters,
@@ -104,36 +119,49 @@ static void note_misfit(misfits *m, const char *what, const char *name) {
   if (m->count++ < 8) snprintf(m->text + used, sizeof m->text - used, "%s%s %s", used ? ", " : "", what, name);
 }
 
-static void load_tensor(const xr_safetensors *file, const char *name, xr_shape shape, float *to, misfits *m) {
+/* Values of the parameter `index` from the file's tensor `name`, through `scratch`. */
+static xr_status load_tensor(const xr_safetensors *file, const char *name, xr_parameters *parameters, xr_parameter_part part, int index,
+                             float *scratch, misfits *m) {
   const xr_stored_tensor *t = xr_safetensors_find(file, name);
-  if (!t) {
-    note_misfit(m, "missing", name);
-    return;
-  }
-  bool fits = t->rank == shape.rank;
+  const xr_shape shape = xr_parameter_at(parameters, index)->shape;
+  bool fits = t && t->rank == shape.rank;
   for (int i = 0; fits && i < t->rank; i++) fits = t->dim[i] == shape.dim[i];
   if (!fits) {
-    note_misfit(m, "of another shape", name);
-    return;
+    note_misfit(m, t ? "of another shape" : "missing", name);
+    return XR_OK;
   }
-  xr_stored_to_f32(t, to);
+  xr_stored_to_f32(t, scratch);
   xr_safetensors_forget(file, t);
+  return xr_parameter_write(parameters, part, index, scratch);
+}
+
+static xr_status load_parts(const xr_safetensors *file, xr_arena *arena, xr_parameters *parameters, bool moments, float *scratch,
+                            size_t *expected, misfits *m) {
+  for (int part = 0; part < (moments ? PARTS : 1); part++) {
+    if (!xr_parameters_have(parameters, stored_parts[part])) continue;
+    for (int i = 0; i < xr_parameter_count(parameters); i++) {
+      const char *name = name_in_file(arena, part, xr_parameter_at(parameters, i)->name);
+      if (!name) return XR_NO_MEMORY;
+      XR_TRY(load_tensor(file, name, parameters, stored_parts[part], i, scratch, m));
+      ++*expected;
+    }
+  }
+  return XR_OK;
 }
 
 static xr_status load_from(const xr_safetensors *file, xr_arena *arena, xr_parameters *parameters, bool strict, bool moments) {
-  xr_parameter_arrays a = xr_parameters_arrays(parameters);
   misfits m = {{0}, 0};
   size_t expected = 0;
-  for (int part = -1; part < 2; part++) {
-    float *base = part < 0 ? a.master : moments ? a.moment[part] : NULL;
-    for (int i = 0; base && i < xr_parameter_count(parameters); i++) {
-      const xr_parameter *p = xr_parameter_at(parameters, i);
-      const char *name = part < 0 ? p->name : moment_name(arena, part, p->name);
-      if (!name) return XR_NO_MEMORY;
-      load_tensor(file, name, p->shape, base + p->offset, &m);
-      expected++;
-    }
+  int64_t most = 1;
+  for (int i = 0; i < xr_parameter_count(parameters); i++) {
+    const int64_t n = xr_elements(xr_parameter_at(parameters, i)->shape);
+    most = n > most ? n : most;
   }
+  float *scratch = xr_block_alloc((size_t)most * sizeof *scratch);
+  if (!scratch) return XR_NO_MEMORY;
+  xr_status status = load_parts(file, arena, parameters, moments, scratch, &expected, &m);
+  xr_block_free(scratch);
+  XR_TRY(status);
   for (size_t i = 0; strict && i < xr_safetensors_count(file) && xr_safetensors_count(file) > expected; i++) {
     const char *name = xr_safetensors_at(file, i)->name;
     if (strncmp(name, "optimizer.", 10) != 0 && xr_parameter_find(parameters, name) < 0) note_misfit(&m, "not of this model:", name);
@@ -149,7 +177,6 @@ xr_status xr_checkpoint_load(const char *path, xr_parameters *parameters, bool s
   xr_status status = arena ? XR_OK : XR_NO_MEMORY;
   if (status == XR_OK && progress) status = progress_from_json(xr_safetensors_metadata(file, "progress"), progress);
   if (status == XR_OK) status = load_from(file, arena, parameters, strict, progress != NULL);
-  if (status == XR_OK) xr_parameters_refresh_compute(parameters);
   xr_arena_free(arena);
   xr_safetensors_close(file);
   return status == XR_OK ? XR_OK : xr_fail_in(status, "%s", path);

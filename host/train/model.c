@@ -2,13 +2,15 @@
 
 #include <string.h>
 
-#include "host/base/memory.h"
-
 static xr_dtype compute_dtype(const xr_config *c) { return c->model.precision == XR_CONFIG_BF16 ? XR_BF16 : XR_F32; }
 
-static xr_parameter_options parameter_options(const xr_config *c) {
-  return (xr_parameter_options){
-      .seed = (uint64_t)c->train.seed, .compute = compute_dtype(c), .training = true, .moments = xr_optimizer_moments(c)};
+static xr_parameter_options parameter_options(const xr_model *m) {
+  const xr_config *c = m->task->config;
+  return (xr_parameter_options){.seed = (uint64_t)c->train.seed,
+                                .compute = compute_dtype(c),
+                                .training = true,
+                                .moments = xr_optimizer_moments(c),
+                                .backend = m->options.backend};
 }
 
 static xr_status record(xr_model *m) {
@@ -17,14 +19,15 @@ static xr_status record(xr_model *m) {
   if (!m->graph) return XR_NO_MEMORY;
   m->task->method->train(m->graph, &m->task->context, &m->inputs);
   XR_TRY(xr_graph_status(m->graph));
-  XR_TRY(xr_plan_new(&m->plan, m->graph, m->inputs.total, (xr_plan_options){.backend = XR_CPU}));
-  XR_TRY(xr_encoder_new(&m->encoder, m->task, m->parameters, compute_dtype(c)));
-  xr_parameters_lay_out(m->parameters, parameter_options(c));
+  XR_TRY(xr_plan_new(&m->plan, m->graph, m->inputs.total, (xr_plan_options){.backend = m->options.backend}));
+  XR_TRY(xr_encoder_new(&m->encoder, m->task, m->parameters,
+                        (xr_encoder_options){.compute = compute_dtype(c), .backend = m->options.backend, .no_graph = m->options.no_graph}));
+  xr_parameters_lay_out(m->parameters, parameter_options(m));
   return XR_OK;
 }
 
-xr_status xr_model_new(xr_model *m, const xr_task *task) {
-  *m = (xr_model){.task = task, .parameters = xr_parameters_new()};
+xr_status xr_model_new(xr_model *m, const xr_task *task, xr_model_options options) {
+  *m = (xr_model){.task = task, .options = options, .parameters = xr_parameters_new()};
   xr_status status = m->parameters ? record(m) : XR_NO_MEMORY;
   if (status != XR_OK) xr_model_free(m);
   return status;
@@ -40,22 +43,20 @@ size_t xr_model_bytes(const xr_model *m) {
   return memory.total - memory.arena + arena_bytes(m);
 }
 
-xr_status xr_model_allocate(xr_model *m, bool poison) {
-  XR_TRY(xr_parameters_allocate(m->parameters, parameter_options(m->task->config)));
-  m->arena = xr_block_alloc(arena_bytes(m));
-  if (!m->arena)
-    return xr_fail(
-        XR_NO_MEMORY,
-        "out of memory: the run needs %.1f MiB, %.1f MiB of them for activations; a smaller sampler.batch or eval.batch needs less",
-        (double)xr_model_bytes(m) / 1048576.0, (double)arena_bytes(m) / 1048576.0);
-  XR_TRY(xr_executor_new(&m->executor, m->plan, (xr_executor_options){.poison = poison, .memory = m->arena}));
-  return xr_optimizer_new(&m->optimizer, m->task->config, m->parameters);
+xr_status xr_model_allocate(xr_model *m) {
+  const xr_model_options *o = &m->options;
+  XR_TRY(xr_parameters_allocate(m->parameters, parameter_options(m)));
+  XR_TRY(xr_executor_memory_new(&m->arena, m->plan, arena_bytes(m)));
+  XR_TRY(xr_optimizer_new(&m->optimizer, m->task->config, m->parameters));
+  return xr_executor_new(
+      &m->executor, m->plan,
+      (xr_executor_options){.poison = o->poison, .no_graph = o->no_graph, .memory = m->arena, .tail = xr_optimizer_tail(m->optimizer)});
 }
 
 void xr_model_free(xr_model *m) {
-  xr_optimizer_free(m->optimizer);
   xr_executor_free(m->executor);
-  xr_block_free(m->arena);
+  xr_optimizer_free(m->optimizer);
+  xr_device_free(m->options.backend, m->arena);
   xr_encoder_free(m->encoder);
   xr_plan_free(m->plan);
   xr_graph_free(m->graph);
@@ -63,20 +64,30 @@ void xr_model_free(xr_model *m) {
   memset(m, 0, sizeof *m);
 }
 
-static void copy_input(const xr_graph *g, xr_executor *e, xr_var input, const void *from) {
-  if (input.id && from)
-    memcpy(xr_executor_input(e, input), from, (size_t)xr_elements(xr_shape_of(g, input)) * xr_dtype_bytes(xr_dtype_of(g, input)));
+static xr_status copy_input(const xr_graph *g, xr_executor *e, xr_var input, const void *from) {
+  if (!input.id || !from) return XR_OK;
+  void *to = xr_executor_input(e, input);
+  if (!to) return XR_DEVICE;
+  memcpy(to, from, (size_t)xr_elements(xr_shape_of(g, input)) * xr_dtype_bytes(xr_dtype_of(g, input)));
+  return XR_OK;
 }
 
-void xr_feed_training(const xr_graph *g, const xr_training_graph *inputs, xr_executor *e, const xr_batch *batch) {
-  copy_input(g, e, inputs->pixels, batch->pixels);
-  copy_input(g, e, inputs->decisions, batch->decisions);
-  copy_input(g, e, inputs->ids, batch->tokens);
-  copy_input(g, e, inputs->identity, batch->labels);
-  copy_input(g, e, inputs->image, batch->image_ids);
-  if (!inputs->end.id) return;
-  int32_t *end = xr_executor_input(e, inputs->end);
+static xr_status copy_end(xr_executor *e, xr_var input, const xr_batch *batch) {
+  if (!input.id) return XR_OK;
+  int32_t *end = xr_executor_input(e, input);
+  if (!end) return XR_DEVICE;
   for (int32_t i = 0; i < batch->size; i++) end[i] = batch->lengths[i] - 1;
+  return XR_OK;
+}
+
+xr_status xr_feed_training(const xr_graph *g, const xr_training_graph *inputs, xr_executor *e, const xr_batch *batch) {
+  XR_TRY(copy_input(g, e, inputs->pixels, batch->pixels));
+  XR_TRY(copy_input(g, e, inputs->decisions, batch->decisions));
+  XR_TRY(copy_input(g, e, inputs->ids, batch->tokens));
+  XR_TRY(copy_input(g, e, inputs->identity, batch->labels));
+  XR_TRY(copy_input(g, e, inputs->image, batch->image_ids));
+  XR_TRY(copy_end(e, inputs->end, batch));
+  return xr_executor_upload(e);
 }
 
 float xr_model_loss(const xr_model *m, xr_var loss) { return *(const float *)xr_executor_value(m->executor, loss); }

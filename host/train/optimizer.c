@@ -10,10 +10,14 @@
 struct xr_optimizer {
   const xr_config *config;
   xr_parameters *parameters;
-  xr_segment *segments;
-  xr_chunk *chunks;
-  xr_segment_table table; /* of the two above */
-  double *workspace;      /* of the global norm */
+  xr_step_tail tail;
+  xr_optimizer_step next; /* the tail's scalars */
+  xr_update last;         /* the tail's results */
+  /* on the backend */
+  xr_segment_table table;
+  xr_optimizer_step *now;
+  xr_update *update;
+  double *workspace; /* of the global norm */
 };
 
 int xr_optimizer_moments(const xr_config *c) {
@@ -31,39 +35,114 @@ static xr_segment segment_of(const xr_config *c, const xr_parameter *p) {
                       .eps = (float)(group && group->eps > 0 ? group->eps : c->optimizer.eps)};
 }
 
+static xr_backend backend_of(const xr_optimizer *o) { return xr_parameters_options(o->parameters).backend; }
+
 static xr_global_norm norm_of(const xr_optimizer *o) {
   return (xr_global_norm){.table = o->table,
                           .gradient = xr_parameters_arrays(o->parameters).gradient,
                           .max_norm = (float)o->config->optimizer.clip_norm,
+                          .norm = &o->update->gradient_norm,
+                          .factor = &o->now->gradient_scale,
+                          .first_bad = &o->update->bad_parameter,
                           .workspace = o->workspace};
 }
 
-static xr_status cut(xr_optimizer *o) {
+static xr_status run_sgd(const xr_optimizer *o, xr_backend backend, xr_stream stream) {
+  const xr_parameter_arrays a = xr_parameters_arrays(o->parameters);
+  const xr_sgd k = {.table = o->table,
+                    .momentum = (float)o->config->optimizer.momentum,
+                    .nesterov = o->config->optimizer.nesterov,
+                    .step = o->now,
+                    .parameter = a.master,
+                    .gradient = a.gradient,
+                    .momentum_buffer = a.moment[0],
+                    .compute = a.compute};
+  return XR_ON_BACKEND(backend, stream, xr_sgd, &k);
+}
+
+static xr_status run_adam(const xr_optimizer *o, xr_backend backend, xr_stream stream) {
+  const xr_parameter_arrays a = xr_parameters_arrays(o->parameters);
+  const xr_adam k = {.table = o->table,
+                     .beta1 = o->config->optimizer.beta1,
+                     .beta2 = o->config->optimizer.beta2,
+                     .decoupled_decay = o->config->optimizer.kind == XR_CONFIG_ADAMW,
+                     .step = o->now,
+                     .parameter = a.master,
+                     .gradient = a.gradient,
+                     .first_moment = a.moment[0],
+                     .second_moment = a.moment[1],
+                     .compute = a.compute};
+  return XR_ON_BACKEND(backend, stream, xr_adam, &k);
+}
+
+/* The norm leaves its factor in the step that the update reads: not finite, and the update leaves everything as it is. */
+static xr_status run(void *context, xr_backend backend, xr_stream stream) {
+  const xr_optimizer *o = context;
+  const xr_global_norm norm = norm_of(o);
+  XR_TRY(XR_ON_BACKEND(backend, stream, xr_global_norm, &norm));
+  return o->config->optimizer.kind == XR_CONFIG_SGD ? run_sgd(o, backend, stream) : run_adam(o, backend, stream);
+}
+
+/* `bytes` from plain memory (NULL: nothing yet) in new memory of the backend. */
+static xr_status place(xr_backend backend, const void *from, size_t bytes, void **to) {
+  XR_TRY(xr_device_alloc(backend, to, bytes));
+  return from ? xr_device_write(backend, *to, from, bytes) : xr_device_zero(backend, *to, bytes);
+}
+
+static xr_status place_table(xr_optimizer *o, const xr_segment *segments, int64_t count, int64_t chunks) {
+  const xr_backend backend = backend_of(o);
+  void *segment = NULL, *chunk = NULL;
+  xr_chunk *cut = calloc((size_t)chunks + 1, sizeof *cut);
+  if (!cut) return xr_fail(XR_NO_MEMORY, "out of memory");
+  xr_cut_segments(segments, count, cut);
+  xr_status status = place(backend, segments, (size_t)count * sizeof *segments, &segment);
+  if (status == XR_OK) status = place(backend, cut, (size_t)chunks * sizeof *cut, &chunk);
+  free(cut);
+  o->table = (xr_segment_table){.segment = segment, .chunk = chunk, .segments = count, .chunks = chunks};
+  return status;
+}
+
+static xr_status make_table(xr_optimizer *o) {
   const int64_t count = xr_parameter_count(o->parameters);
   int64_t chunks;
-  o->segments = calloc((size_t)count + 1, sizeof *o->segments);
-  if (!o->segments) return xr_fail(XR_NO_MEMORY, "out of memory for the optimiser");
-  for (int i = 0; i < count; i++) o->segments[i] = segment_of(o->config, xr_parameter_at(o->parameters, i));
-  XR_TRY(xr_count_chunks(o->segments, count, &chunks));
-  o->chunks = calloc((size_t)chunks + 1, sizeof *o->chunks);
-  if (!o->chunks) return xr_fail(XR_NO_MEMORY, "out of memory for the optimiser");
-  xr_cut_segments(o->segments, count, o->chunks);
-  o->table = (xr_segment_table){.segment = o->segments, .chunk = o->chunks, .segments = count, .chunks = chunks};
+  xr_segment *segments = calloc((size_t)count + 1, sizeof *segments);
+  if (!segments) return xr_fail(XR_NO_MEMORY, "out of memory");
+  for (int i = 0; i < count; i++) segments[i] = segment_of(o->config, xr_parameter_at(o->parameters, i));
+  xr_status status = xr_count_chunks(segments, count, &chunks);
+  if (status == XR_OK) status = place_table(o, segments, count, chunks);
+  free(segments);
+  return status;
+}
+
+static xr_status make(xr_optimizer *o) {
+  const xr_backend backend = backend_of(o);
+  XR_TRY(make_table(o));
+  XR_TRY(place(backend, NULL, sizeof *o->now, (void **)&o->now));
+  XR_TRY(place(backend, NULL, sizeof *o->update, (void **)&o->update));
   const xr_global_norm norm = norm_of(o);
-  o->workspace = xr_block_alloc(xr_global_norm_workspace(&norm));
-  return o->workspace ? XR_OK : xr_fail(XR_NO_MEMORY, "out of memory for the optimiser");
+  XR_TRY(place(backend, NULL, xr_global_norm_workspace(&norm), (void **)&o->workspace));
+  o->tail = (xr_step_tail){.run = run,
+                           .context = o,
+                           .scalars = &o->next,
+                           .backend_scalars = o->now,
+                           .scalar_bytes = sizeof o->next,
+                           .backend_results = o->update,
+                           .results = &o->last,
+                           .result_bytes = sizeof o->last};
+  return XR_OK;
 }
 
 xr_status xr_optimizer_new(xr_optimizer **out, const xr_config *config, xr_parameters *parameters) {
   *out = NULL;
   xr_optimizer *o = calloc(1, sizeof *o);
-  if (!o) return xr_fail(XR_NO_MEMORY, "out of memory");
+  if (!o) return xr_fail(XR_NO_MEMORY, "out of memory for the optimiser");
   o->config = config;
   o->parameters = parameters;
-  const xr_status status = cut(o);
+  o->last.bad_parameter = -1;
+  const xr_status status = make(o);
   if (status != XR_OK) {
     xr_optimizer_free(o);
-    return status;
+    return xr_fail_in(status, "the optimiser");
   }
   *out = o;
   return XR_OK;
@@ -71,44 +150,16 @@ xr_status xr_optimizer_new(xr_optimizer **out, const xr_config *config, xr_param
 
 void xr_optimizer_free(xr_optimizer *o) {
   if (!o) return;
-  free(o->segments);
-  free(o->chunks);
-  xr_block_free(o->workspace);
+  const xr_backend backend = backend_of(o);
+  void *const blocks[] = {(void *)(uintptr_t)o->table.segment, (void *)(uintptr_t)o->table.chunk, o->now, o->update, o->workspace};
+  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) xr_device_free(backend, blocks[i]);
   free(o);
 }
 
-xr_status xr_optimizer_step_once(xr_optimizer *o, double learning_rate, int64_t step, xr_update *update) {
-  const xr_config *c = o->config;
-  xr_parameter_arrays a = xr_parameters_arrays(o->parameters);
-  xr_optimizer_step now = {.lr = (float)learning_rate, .step = step};
-  int32_t bad = -1;
-  xr_global_norm norm = norm_of(o);
-  norm.norm = &update->gradient_norm;
-  norm.factor = &now.gradient_scale;
-  norm.first_bad = &bad;
-  XR_TRY(xr_global_norm_cpu(&norm));
-  update->bad_parameter = bad;
-  if (bad >= 0) return XR_OK;
-  if (c->optimizer.kind == XR_CONFIG_SGD) {
-    xr_sgd sgd = {.table = o->table,
-                  .momentum = (float)c->optimizer.momentum,
-                  .nesterov = c->optimizer.nesterov,
-                  .step = &now,
-                  .parameter = a.master,
-                  .gradient = a.gradient,
-                  .momentum_buffer = a.moment[0],
-                  .compute = a.compute};
-    return xr_sgd_cpu(&sgd);
-  }
-  xr_adam adam = {.table = o->table,
-                  .beta1 = c->optimizer.beta1,
-                  .beta2 = c->optimizer.beta2,
-                  .decoupled_decay = c->optimizer.kind == XR_CONFIG_ADAMW,
-                  .step = &now,
-                  .parameter = a.master,
-                  .gradient = a.gradient,
-                  .first_moment = a.moment[0],
-                  .second_moment = a.moment[1],
-                  .compute = a.compute};
-  return xr_adam_cpu(&adam);
+const xr_step_tail *xr_optimizer_tail(const xr_optimizer *o) { return &o->tail; }
+
+void xr_optimizer_set(xr_optimizer *o, double learning_rate, int64_t step) {
+  o->next = (xr_optimizer_step){.lr = (float)learning_rate, .gradient_scale = 1, .step = step};
 }
+
+xr_update xr_optimizer_update(const xr_optimizer *o) { return o->last; }

@@ -1,6 +1,7 @@
-/* The configured optimiser over all parameters of a model. */
+/* The configured optimiser over all parameters of a model: the tail of a training step (host/graph/executor.h). */
 #pragma once
 
+#include "host/graph/executor.h"
 #include "host/graph/parameters.h"
 #include "host/io/config.h"
 
@@ -9,14 +10,20 @@ typedef struct xr_optimizer xr_optimizer;
 /* How many moment arrays the configured optimiser needs: 2 for Adam and AdamW; SGD 1 with momentum, 0 without. */
 int xr_optimizer_moments(const xr_config *config);
 
-/* One segment a parameter, with the factors of its configured group. The parameters are allocated for training and outlive it. */
+/* One segment a parameter, with the factors of its configured group. The parameters are allocated for training and outlive it; it computes
+ * where they lie. */
 xr_status xr_optimizer_new(xr_optimizer **optimizer, const xr_config *config, xr_parameters *parameters);
 void xr_optimizer_free(xr_optimizer *optimizer);
 
-typedef struct {
-  float gradient_norm; /* before clipping; NaN when a gradient is not finite */
-  int bad_parameter;   /* index of the first parameter whose gradient is not finite: nothing was updated; -1: none */
-} xr_update;
+/* What an executor runs after backward: one update, clipped by optimizer.clip_norm. */
+const xr_step_tail *xr_optimizer_tail(const xr_optimizer *optimizer);
 
-/* One update; `step` counts from 1. Clips by optimizer.clip_norm. */
-xr_status xr_optimizer_step_once(xr_optimizer *optimizer, double learning_rate, int64_t step, xr_update *update);
+/* For the next step; `step` counts updates from 1. */
+void xr_optimizer_set(xr_optimizer *optimizer, double learning_rate, int64_t step);
+
+typedef struct {
+  float gradient_norm;   /* before clipping; NaN when a gradient is not finite */
+  int32_t bad_parameter; /* index of the first parameter whose gradient is not finite: nothing was updated; -1: none */
+} xr_update;
+/* Of the last step, after xr_executor_wait(). */
+xr_update xr_optimizer_update(const xr_optimizer *optimizer);

@@ -26,12 +26,20 @@ typedef struct {
   xr_split_id selection;
   xr_progress_state at;
   int64_t bad_in_a_row;
+  struct {     /* the step that was started last */
+    bool runs; /* its results were not looked at yet */
+    double lr;
+    xr_seed seed;
+    int64_t batch, batches;
+  } started;
   double last_log_seconds, last_log_wait;
   int64_t last_log_step;
 } training;
 
 static bool stop_asked(const training *t) { return t->options->stop && *t->options->stop; }
-static bool steps_used_up(const training *t) { return t->config->train.max_steps && t->at.step >= t->config->train.max_steps; }
+static bool steps_used_up(const training *t) {
+  return t->config->train.max_steps && t->at.step + t->started.runs >= t->config->train.max_steps;
+}
 
 /* ---- preparation */
 static xr_status check_method_options(const xr_config *c) {
@@ -50,9 +58,10 @@ static xr_status prepare(training *t) {
   XR_TRY(check_method_options(c));
   XR_TRY(xr_task_open(&t->task, c, 1u << XR_SPLIT_TRAIN | 1u << t->selection | 1u << XR_SPLIT_TEST));
   XR_TRY(xr_training_data_open(&t->data, &t->task));
-  XR_TRY(xr_model_new(&t->model, &t->task));
+  XR_TRY(xr_model_new(&t->model, &t->task,
+                      (xr_model_options){.backend = t->options->backend, .poison = t->options->poison, .no_graph = t->options->no_graph}));
   XR_TRY(xr_run_folder_open(&t->run, t->options->folder, c, t->options->resume));
-  XR_TRY(xr_model_allocate(&t->model, t->options->poison));
+  XR_TRY(xr_model_allocate(&t->model));
   char newest[XR_PATH_MAX];
   if (t->options->resume && xr_checkpoint_newest(t->run.checkpoints, newest) == XR_OK) {
     XR_TRY(xr_checkpoint_load(newest, t->model.parameters, true, &t->at));
@@ -186,24 +195,40 @@ static xr_status leave_step_out(training *t, xr_seed seed) {
                  (long long)t->bad_in_a_row, what);
 }
 
-static xr_status step(training *t, const xr_batch *batch, int64_t batches) {
-  const double lr = xr_learning_rate(t->config, t->at.epoch, (double)t->at.batch / (double)batches);
-  const xr_seed seed = {.key = xr_random_key((uint64_t)t->config->train.seed, "step"), .counter = (uint64_t)t->at.step};
-  xr_update update = {0};
-  xr_feed_training(t->model.graph, &t->model.inputs, t->model.executor, batch);
-  XR_TRY(xr_executor_step(t->model.executor, seed));
+/* Waits for the step that runs, and draws the conclusions. */
+static xr_status finish_step(training *t) {
+  if (!t->started.runs) return XR_OK;
+  t->started.runs = false;
+  XR_TRY(xr_executor_wait(t->model.executor));
   const float loss = xr_model_loss(&t->model, t->model.inputs.total);
-  XR_TRY(xr_optimizer_step_once(t->model.optimizer, lr, t->at.updates + 1, &update));
+  const xr_update update = xr_optimizer_update(t->model.optimizer);
   if (update.bad_parameter >= 0 || !isfinite(loss)) {
-    XR_TRY(leave_step_out(t, seed));
+    XR_TRY(leave_step_out(t, t->started.seed));
   } else {
     t->bad_in_a_row = 0;
     t->at.updates++;
   }
   t->at.step++;
-  t->at.batch = batch->number + 1;
+  t->at.batch = t->started.batch + 1;
   const bool due = t->at.step % t->config->train.log_every == 0 || t->at.step == 1;
-  return due ? log_step(t, lr, update.gradient_norm, batches) : XR_OK;
+  return due ? log_step(t, t->started.lr, update.gradient_norm, t->started.batches) : XR_OK;
+}
+
+/* Starts a step. On a device the batch travels there while the step before it runs, whose results are looked at only then; on the CPU
+ * nothing runs beside anything, and the step is finished at once. */
+static xr_status step(training *t, const xr_batch *batch, int64_t batches) {
+  XR_TRY(xr_feed_training(t->model.graph, &t->model.inputs, t->model.executor, batch));
+  XR_TRY(finish_step(t));
+  const double lr = xr_learning_rate(t->config, t->at.epoch, (double)t->at.batch / (double)batches);
+  const xr_seed seed = {.key = xr_random_key((uint64_t)t->config->train.seed, "step"), .counter = (uint64_t)t->at.step};
+  xr_optimizer_set(t->model.optimizer, lr, t->at.updates + 1);
+  XR_TRY(xr_executor_step(t->model.executor, seed));
+  t->started.runs = true;
+  t->started.lr = lr;
+  t->started.seed = seed;
+  t->started.batch = batch->number;
+  t->started.batches = batches;
+  return t->options->backend == XR_CPU ? finish_step(t) : XR_OK;
 }
 
 /* The batches of one epoch from t->at.batch on. */
@@ -214,6 +239,7 @@ static xr_status run_epoch(training *t) {
   while (!stop_asked(t) && !steps_used_up(t)) {
     XR_TRY(xr_loader_next(t->data.loader, &batch));
     if (!batch) {
+      XR_TRY(finish_step(t));
       t->at.epoch++;
       t->at.batch = 0;
       return XR_OK;
@@ -222,7 +248,7 @@ static xr_status run_epoch(training *t) {
     xr_loader_release(t->data.loader, batch);
     XR_TRY(status);
   }
-  return XR_OK;
+  return finish_step(t);
 }
 
 static xr_status run_epochs(training *t) {

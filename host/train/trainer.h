@@ -17,7 +17,8 @@
 typedef struct {
   const char *folder;                /* the run folder, made when it is not there */
   bool resume;                       /* go on from the newest checkpoint; without one, start */
-  bool poison;                       /* executor.h */
+  xr_backend backend;                /* where to compute */
+  bool poison, no_graph;             /* executor.h */
   const volatile sig_atomic_t *stop; /* becomes non-zero when a signal asks for an orderly stop; NULL: never */
 } xr_train_options;
 

@@ -4,7 +4,11 @@
  *
  * Matrices are row-major: element (i, j) of X lies at x[i * ldx + j]. The result is byte-equal for any number of threads: C is cut
  * into tiles by its shape alone, and each tile is one single-threaded library product over all of k.
- * m, n, k >= 0 (k = 0: the product is zero), batch >= 1. */
+ * m, n, k >= 0 (k = 0: the product is zero), batch >= 1.
+ *
+ * CUDA: cuBLASLt. f32 operands have f32 results; activation and pre are left to the caller (linear.cu). f32 is exact f32 unless `tf32`.
+ * What the library needs for a shape is found out and kept when the shape is first met, so a shape must have run once before it is
+ * captured. Only algorithms without atomics are allowed: the same bits in every run on one kind of device. */
 #pragma once
 
 #include <stdbool.h>
@@ -34,11 +38,16 @@ typedef struct {
   xr_activation_kind activation;        /* not together with accumulate */
   void *pre;                            /* what the activation was applied to, with c's dtype, ldc and stride_c; or NULL */
   bool accumulate;
-  void *workspace; /* xr_gemm_workspace() bytes, aligned to 64; NULL when that is 0 */
+  bool tf32;       /* CUDA, f32: operands are rounded to 10 bits, for speed. The CPU computes in f32 */
+  void *workspace; /* xr_gemm_workspace() bytes, aligned to 64 (CUDA: 256); NULL when that is 0 */
 } xr_gemm;
 
-/* 0 when a, b and c are f32. */
+/* Serves every backend of the build. 0 on the CPU when a, b and c are f32. */
 size_t xr_gemm_workspace(const xr_gemm *a);
+/* 32 MiB: what cuBLASLt's fastest algorithms ask for on Hopper and Blackwell. 4 MiB would do before them, but a plan is made without a
+ * device. */
+size_t xr_gemm_workspace_cuda(const xr_gemm *a);
+xr_status xr_gemm_check(const xr_gemm *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_gemm_cpu(const xr_gemm *a);
 xr_status xr_gemm_cuda(const xr_gemm *a, xr_stream stream);
 
@@ -49,5 +58,7 @@ xr_status xr_gemm_serial_cpu(const xr_gemm *a);
 /* bf16 products are library objects that take milliseconds to make; the last 256 shapes are kept, for all threads. This frees those that
  * no thread is using. The only memory that these functions keep between calls. */
 void xr_gemm_cache_clear(void);
+/* The same for what xr_gemm_cuda() keeps: handles, descriptions and chosen algorithms. Not while a captured graph will be replayed. */
+void xr_gemm_cache_clear_cuda(void);
 
 XR_C_END

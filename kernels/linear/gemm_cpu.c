@@ -88,7 +88,15 @@ static size_t workspace(const xr_gemm *a, bool serial) {
   return status == XR_OK ? (size_t)(tiles < slots ? tiles : slots) * p.slot_bytes : 0;
 }
 
-size_t xr_gemm_workspace(const xr_gemm *a) { return workspace(a, false); }
+size_t xr_gemm_workspace(const xr_gemm *a) {
+  const size_t bytes = workspace(a, false);
+#ifdef XREID_CUDA
+  const size_t cuda = xr_gemm_workspace_cuda(a);
+  return bytes > cuda ? bytes : cuda;
+#else
+  return bytes;
+#endif
+}
 size_t xr_gemm_serial_workspace(const xr_gemm *a) { return workspace(a, true); }
 
 static const void *at(const void *base, xr_dtype dtype, int64_t element) {
@@ -177,7 +185,7 @@ static bool run_tile(const xr_gemm *g, const plan *p, int64_t index, char *slot)
   return ok;
 }
 
-static xr_status check(const xr_gemm *a) {
+xr_status xr_gemm_check(const xr_gemm *a) {
   if (a->batch < 0 || a->m < 0 || a->n < 0 || a->k < 0)
     return xr_fail(XR_BAD_SHAPE, "gemm: %lld products of [%lld, %lld] and [%lld, %lld]", (long long)a->batch, (long long)a->m,
                    (long long)a->k, (long long)a->k, (long long)a->n);
@@ -193,7 +201,7 @@ static xr_status check(const xr_gemm *a) {
 }
 
 static xr_status run(const xr_gemm *a, bool serial) {
-  XR_TRY(check(a));
+  XR_TRY(xr_gemm_check(a));
   if (a->m == 0 || a->n == 0) return XR_OK;
   plan p;
   xr_status status = make_plan(a, serial, &p);

@@ -6,7 +6,8 @@
  *   dpre = dy * activation'(pre)                                  (dy without an activation)
  *   dx = dpre W,   dweight = dpre^T x,   dbias = sum over rows of dpre
  *
- * Sums are f32 under every dtype; the activation sees pre before it is rounded for storing. rows >= 0, in, out >= 1. */
+ * Sums are f32 under every dtype; the activation sees pre before it is rounded for storing (CUDA: after; the product comes from a
+ * library). rows >= 0, in, out >= 1. */
 #pragma once
 
 #include <stdbool.h>
@@ -40,7 +41,7 @@ typedef struct {
   float *dweight;          /* [out, in], NULL: not wanted (a frozen layer) */
   float *dbias;            /* [out], NULL: not wanted */
   bool accumulate_dweight; /* add to dweight and dbias */
-  void *workspace;         /* xr_linear_workspace() bytes, aligned to 64; forward and backward; NULL when that is 0 */
+  void *workspace;         /* xr_linear_workspace() bytes, aligned to 64 (CUDA: 256); forward and backward; NULL when that is 0 */
 } xr_linear;
 
 /* For the products that this struct asks for: forward (y set), dx, dweight and dbias (each not NULL), whichever needs most. Only whether

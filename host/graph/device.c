@@ -1,0 +1,98 @@
+#include "host/graph/device.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/base/memory.h"
+#include "host/graph/device_internal.h"
+
+/* ---- the CPU's memory */
+static xr_status copy_plain(void *to, const void *from, size_t bytes) {
+  memcpy(to, from, bytes);
+  return XR_OK;
+}
+
+static xr_status zero_plain(void *memory, size_t bytes) {
+  memset(memory, 0, bytes);
+  return XR_OK;
+}
+
+static bool free_unknown(size_t *free_bytes, size_t *total_bytes) {
+  *free_bytes = *total_bytes = 0;
+  return false;
+}
+
+static const xr_device_memory memory_cpu = {.alloc = xr_block_alloc,
+                                            .free = xr_block_free,
+                                            .write = copy_plain,
+                                            .read = copy_plain,
+                                            .zero = zero_plain,
+                                            .free_bytes = free_unknown};
+
+/* ---- which backend */
+#ifdef XREID_CUDA
+static const xr_device_memory *memory_of(xr_backend backend) { return backend == XR_CUDA ? &xr_device_memory_cuda : &memory_cpu; }
+#else
+static const xr_device_memory *memory_of(xr_backend backend) {
+  (void)backend; /* xr_device_open() gives out nothing but the CPU */
+  return &memory_cpu;
+}
+
+static xr_status xr_device_select_cuda(int index) {
+  (void)index;
+  return xr_fail(XR_UNSUPPORTED, "this build has no CUDA backend; use cpu or auto");
+}
+
+static void xr_device_list_cuda(void (*line)(void *context, const char *text), void *context) { line(context, "not built in"); }
+#endif
+
+xr_status xr_device_alloc(xr_backend backend, void **memory, size_t bytes) {
+  *memory = memory_of(backend)->alloc(bytes);
+  return *memory ? XR_OK : XR_NO_MEMORY;
+}
+
+void xr_device_free(xr_backend backend, void *memory) {
+  if (memory) memory_of(backend)->free(memory);
+}
+
+xr_status xr_device_write(xr_backend backend, void *to, const void *from, size_t bytes) {
+  return bytes ? memory_of(backend)->write(to, from, bytes) : XR_OK;
+}
+
+xr_status xr_device_read(xr_backend backend, void *to, const void *from, size_t bytes) {
+  return bytes ? memory_of(backend)->read(to, from, bytes) : XR_OK;
+}
+
+xr_status xr_device_zero(xr_backend backend, void *memory, size_t bytes) { return bytes ? memory_of(backend)->zero(memory, bytes) : XR_OK; }
+
+bool xr_device_free_bytes(xr_backend backend, size_t *free_bytes, size_t *total_bytes) {
+  return memory_of(backend)->free_bytes(free_bytes, total_bytes);
+}
+
+/* ---- choosing */
+/* The N of "cuda:N", 0 for "cuda", -1 for anything else. */
+static int index_of(const char *text) {
+  if (strcmp(text, "cuda") == 0) return 0;
+  if (strncmp(text, "cuda:", 5) != 0 || text[5] < '0' || text[5] > '9') return -1;
+  char *end;
+  long index = strtol(text + 5, &end, 10);
+  return *end || index > 1023 ? -1 : (int)index;
+}
+
+bool xr_is_device(const char *text) { return strcmp(text, "cpu") == 0 || strcmp(text, "auto") == 0 || index_of(text) >= 0; }
+
+xr_status xr_device_open(xr_device *device, const char *text) {
+  *device = (xr_device){XR_CPU, 0};
+  if (strcmp(text, "cpu") == 0) return XR_OK;
+  if (strcmp(text, "auto") == 0) {
+    if (xr_device_select_cuda(0) == XR_OK) device->backend = XR_CUDA;
+    return XR_OK;
+  }
+  const int index = index_of(text);
+  if (index < 0) return xr_fail(XR_BAD_ARGUMENT, "there is no device '%s': cpu, cuda, cuda:N, auto", text);
+  XR_TRY(xr_device_select_cuda(index));
+  *device = (xr_device){XR_CUDA, index};
+  return XR_OK;
+}
+
+void xr_device_list(void (*line)(void *context, const char *text), void *context) { xr_device_list_cuda(line, context); }
