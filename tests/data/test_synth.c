@@ -157,7 +157,7 @@ Test(synth, attributes_are_shared) {
   xr_synth_summary summary;
   double train;
   scratch_path(folder, "shared");
-  write_set(folder, 400, 3, &summary);
+  write_set(folder, 150, 3, &summary);
   cr_assert(summary.attribute_rank1 > 0.7 && summary.attribute_rank1 < 0.98, "%g", summary.attribute_rank1);
   cr_assert(xr_synth_attribute_rank1(folder, "train", &train) == XR_OK);
   cr_assert(train > 0.5 && train < summary.attribute_rank1 + 0.1, "%g", train);

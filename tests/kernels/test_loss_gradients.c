@@ -6,6 +6,7 @@
  * The bound below is the sum of both. That it can fail is checked too: a gradient 1 % too long must miss it. */
 #include <math.h>
 
+#include "host/base/memory.h"
 #include "host/base/random.h"
 #include "kernels/loss/cross_entropy.h"
 #include "kernels/loss/sdm.h"
@@ -91,18 +92,18 @@ enum { BATCH = 12 };
 static double sdm(const void *context, const float *x, float *gradient) {
   const float *semi_weight = context;
   const int32_t labels[BATCH] = {0, 0, 1, 1, 1, 2, 0, 3, 3, 4, 5, 5}, image_id[BATCH] = {0, 1, 2, 2, 3, 4, 0, 5, 6, 7, 8, 8};
-  float loss, unused[BATCH * BATCH], workspace[8 * BATCH];
-  const xr_sdm a = {.batch = BATCH,
-                    .tau = 0.1f,
-                    .semi_weight = *semi_weight,
-                    .similarity = x,
-                    .labels = labels,
-                    .image_id = image_id,
-                    .loss = &loss,
-                    .gradient = gradient ? gradient : unused,
-                    .workspace = workspace};
-  cr_assert_eq(xr_sdm_workspace(&a), sizeof workspace);
+  float loss, unused[BATCH * BATCH];
+  xr_sdm a = {.batch = BATCH,
+              .tau = 0.1f,
+              .semi_weight = *semi_weight,
+              .similarity = x,
+              .labels = labels,
+              .image_id = image_id,
+              .loss = &loss,
+              .gradient = gradient ? gradient : unused};
+  a.workspace = xr_block_alloc(xr_sdm_workspace(&a));
   cr_assert_eq(xr_sdm_forward_cpu(&a), XR_OK);
+  xr_block_free(a.workspace);
   return (double)loss;
 }
 
