@@ -5,23 +5,24 @@
  *
  *   pass      strip                  tiles       products for each pair of strip and tile
  *   forward   q                      k, v        S = q k^T;                    out += P v
- *   queries   q, dout (out: delta)   k, v        S, dP = dout v^T;             dq += dS k
+ *   queries   q, dout                k, v        S, dP = dout v^T;             dq += dS k
  *   keys      k, v                   q, dout     S^T = k q^T, dP^T = v dout^T; dv += P^T dout, dk += dS^T q
  *
  * Backward so makes the scores twice: 7 products where 5 would do, 14 B h M N d operations against 10. In return no sum crosses a warp: no
- * atomics, no partial sums in memory, and the same bytes whatever the order of blocks. delta = rowsum(dout out), which is rowsum(P dP), is
- * left in the workspace by the first of the two backward passes for the second. Shared queries alone have partial sums: one f32 dq a
- * sample, added in the order of samples by a third kernel.
+ * atomics, no partial sums in memory, and the same bytes whatever the order of blocks. delta is left in the workspace by the first of the
+ * two backward passes for the second. bf16 takes it as rowsum(dout out); f32 makes S and dP once more (9 products), for rowsum(P dP) and
+ * rowsum(P), since the rounding of lse would be its largest error. Shared queries alone have partial sums: one f32 dq a sample, added in
+ * the order of samples by a third kernel.
  *
- * Traffic: a block reads its strips once and the whole of the other side; ceil(N / 128) blocks do so, from the second-level cache after the
- * first. [64, 12, 193, 64] bf16: 7.3 GFLOP forward on 76 MB, 26 GFLOP backward on 190 MB: near 100 and 140 FLOP a byte, below the ridge of
- * an H200 (200), so memory bounds it before the tensor cores do. Strips are spread evenly: 193 rows are 13 strips, 2 blocks of 7 warps.
+ * Traffic: a block reads its strips once and the whole of the other side, which comes from the second-level cache but for the first block
+ * of a head. [64, 12, 193, 64] bf16: 7.3 GFLOP forward on 76 MB, 26 GFLOP backward on 190 MB: near 100 and 140 FLOP a byte, below the ridge
+ * of an H200 (200). Strips are spread evenly: 193 rows are 13 strips, of which blocks of at most 8 warps make 2 of 7.
  *
  *   shared memory of a block, KiB      head_dim <=  32    64   128
- *   bf16 (8 warps, tiles of 64)                     21    37    69
- *   f32  (4 warps, tiles of 32), forward/backward   46    79   145
+ *   bf16 (tiles of 64)                              21    37   103 with 4 warps
+ *   f32  (4 warps, tiles of 32)                     46    78   142
  *
- * all within an A100's 163 KiB. Registers, not shared memory, set the number of warps on a multiprocessor for bf16. */
+ * all within an A100's 163 KiB. Registers, not shared memory, limit the warps on a multiprocessor for bf16 up to head_dim 64 (tuning). */
 #include <cuda_runtime.h>
 #include <math.h>
 
@@ -36,11 +37,11 @@ using namespace xr_attention_device;
 /* What a launch hands to its kernel beside the contract's arguments. */
 struct pass {
   xr_attention a;
-  int blocks;     /* of strips for each head of each sample */
-  bool wide;      /* rows of every tensor can be moved 16 bytes at a time */
-  float scale;    /* never 0 */
-  float *numbers; /* [batch, heads, query_count, kNumbers]: lse in units of power(), delta and, when kExact, 1 / rowsum(P) */
-  float *partial; /* [batch, heads, query_count, head_dim]: dq of each sample over scale, or NULL */
+  int blocks;        /* of strips for each head of each sample */
+  bool wide;         /* rows of every tensor can be moved 16 bytes at a time */
+  float scale, unit; /* scale is never 0; unit is scale in units of power() */
+  float *numbers;    /* [batch, heads, query_count, kNumbers]: lse in units of power(), delta and, when kExact, 1 / rowsum(P) */
+  float *partial;    /* [batch, heads, query_count, head_dim]: dq of each sample over scale, or NULL */
 };
 
 /* Which head of which sample a block works for, and this warp's strip. */
@@ -183,7 +184,7 @@ __global__ void __launch_bounds__(kWarps * 32, kBlocks) forward_kernel(const pas
   const row_stream<T, D> stream = {rows_of<const T>(p, at, p.a.k, p.a.k_stride), rows_of<const T>(p, at, p.a.v, p.a.v_stride), nullptr,
                                    at.keys, shared};
   forward_strip<T, D> w;
-  w.unit = p.scale * S::kLog2e;
+  w.unit = p.unit;
   w.see = sight_of(p, at);
   w.scratch = shared->mine()->scratch;
   for (int i = 0; i < S::kSlots; i++) {
@@ -283,7 +284,7 @@ __global__ void __launch_bounds__(kWarps * 32, kBlocks) query_kernel(const pass 
   const row_stream<T, D> stream = {rows_of<const T>(p, at, p.a.k, p.a.k_stride), rows_of<const T>(p, at, p.a.v, p.a.v_stride), nullptr,
                                    at.keys, shared};
   query_gradient<T, D> w;
-  w.unit = p.scale * S::kLog2e;
+  w.unit = p.unit;
   w.see = sight_of(p, at);
   w.scratch = shared->mine()->scratch;
   const int keys = at.first < queries ? w.see.keys : 0;
@@ -392,7 +393,7 @@ __global__ void __launch_bounds__(kWarps * 32, kBlocks) key_kernel(const pass p)
   const row_stream<T, D> stream = {rows_of<const T>(p, at, p.a.q, p.a.q_stride), rows_of<const T>(p, at, p.a.dout, p.a.out_stride),
                                    reinterpret_cast<const typename S::numbers *>(p.numbers) + at.rows, queries, shared};
   key_strip<T, D> w;
-  w.unit = p.scale * S::kLog2e;
+  w.unit = p.unit;
   w.first = at.first;
   w.causal = p.a.causal;
   w.scratch = shared->mine()->scratch;
@@ -435,6 +436,7 @@ pass pass_of(const xr_attention *a, bool backward) {
   p.a = *a;
   p.wide = all_in_sixteens(a, backward);
   p.scale = a->scale != 0 ? a->scale : 1.0f / sqrtf((float)a->head_dim);
+  p.unit = p.scale * (a->dtype == XR_F32 ? strip<float, 32>::kLog2e : strip<__nv_bfloat16, 32>::kLog2e);
   p.numbers = static_cast<float *>(a->workspace);
   if (xr_attention_shares_queries(a)) p.partial = static_cast<float *>(a->workspace) + xr_attention_number_floats(a);
   return p;
@@ -462,8 +464,8 @@ struct shape {
   int warps, blocks, step;
 };
 template <typename T, int D> struct tuning;
-template <> struct tuning<__nv_bfloat16, 32> { static constexpr shape forward = {8, 2, 64}, query = {8, 2, 32}, key = {8, 2, 32}; };
-template <> struct tuning<__nv_bfloat16, 64> { static constexpr shape forward = {8, 2, 32}, query = {8, 2, 16}, key = {4, 3, 16}; };
+template <> struct tuning<__nv_bfloat16, 32> { static constexpr shape forward = {8, 2, 32}, query = {8, 2, 16}, key = {8, 2, 32}; };
+template <> struct tuning<__nv_bfloat16, 64> { static constexpr shape forward = {4, 3, 64}, query = {8, 2, 16}, key = {4, 3, 16}; };
 template <> struct tuning<__nv_bfloat16, 128> { static constexpr shape forward = {4, 3, 32}, query = {4, 3, 16}, key = {4, 2, 16}; };
 template <int D> struct tuning<float, D> { static constexpr shape forward = {4, 2, 32}, query = {4, 2, 32}, key = {4, 2, 32}; };
 
