@@ -1,11 +1,12 @@
 /* The device's side of multiscale_attention.h.
  *
- * The arithmetic is small (M queries, at most 16, against each key), so the kernels are built around reading every key and value once,
- * straight into registers: a group of 16 or 32 lanes holds a row of a head, four columns a lane. A score is then a sum over the lanes of
- * a group; sixteen of them are summed at a time, so that each lane ends with one (15 exchanges for 16 sums).
+ * The arithmetic is small (M queries, at most 16, against each key), so the kernels are built around reading every key and value from
+ * memory once, straight into registers: a group of 16 or 32 lanes holds a row of a head, four columns a lane. A score is then a sum over
+ * the lanes of a group; sixteen of them are summed at a time, so that each lane ends with one (15 exchanges for 16 sums).
  *
  * Forward: one block for each (head, sample, scale): scores to shared memory, softmax, weighted values. Backward: one block for each
- * (head, sample), over all scales: per key, score and dP together, then dk, dv and dq from the same registers.
+ * (head, sample), over all scales: scores and dP to shared memory, softmax, then dk, dv and dq; keys are read a second time for dq, from
+ * the cache that the block itself has just filled.
  * What crosses blocks (the gate over all heads; dq and the parameters' gradients over the batch) is finished by the last block to arrive,
  * which adds in a fixed order: no atomic but the counter of arrivals. */
 #include "kernels/attention/multiscale_attention.h"
@@ -19,8 +20,8 @@ namespace xr {
 namespace {
 
 constexpr int kThreads = 128, kWarps = kThreads / 32;
-constexpr int kForwardKeys = 4, kBackwardKeys = 2; /* of one group at a time */
-constexpr int kSums = 16;                          /* made together by a group */
+constexpr int kKeys = 4;  /* of one group at a time, where queries share what is read; two where scores and dP are made together */
+constexpr int kSums = 16; /* made together by a group */
 
 /* What a kernel gets: the contract's arguments and what the launcher found out. */
 struct arguments {
@@ -118,27 +119,25 @@ template <class T, int MAX_M, int G>
 __device__ __forceinline__ void make_scores(const arguments &p, const xr_attention_scale &c, const T *k, int n, const float *q,
                                             float *scores, int score_row) {
   const int lane = thread() % G, group = thread() / G, dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
-  for (int first = 0; first < n; first += lanes<G>::kGroups * kForwardKeys) {
-    const int key = first + group * kForwardKeys;
-    float4 row[kForwardKeys];
+  for (int first = 0; first < n; first += lanes<G>::kGroups * kKeys) {
+    const int key = first + group * kKeys;
+    float4 row[kKeys];
 #pragma unroll
-    for (int i = 0; i < kForwardKeys; i++)
-      row[i] = key + i < n ? read_quad(k + (key + i) * c.row_stride, 4 * lane, dim, p.quads) : zero_quad();
+    for (int i = 0; i < kKeys; i++) row[i] = key + i < n ? read_quad(k + (key + i) * c.row_stride, 4 * lane, dim, p.quads) : zero_quad();
 #pragma unroll
-    for (int m = 0; m < MAX_M; m += kSums / kForwardKeys) {
+    for (int m = 0; m < MAX_M; m += kSums / kKeys) {
       if (m >= queries) break;
       float x[kSums];
 #pragma unroll
-      for (int i = 0; i < kSums; i++)
-        x[i] = dot(load_quad(q + (m + i / kForwardKeys) * lanes<G>::kColumns + 4 * lane), row[i % kForwardKeys]);
+      for (int i = 0; i < kSums; i++) x[i] = dot(load_quad(q + (m + i / kKeys) * lanes<G>::kColumns + 4 * lane), row[i % kKeys]);
       const float sum = sum_of_group<G>(x, lane);
-      const int j = key + lane % kForwardKeys;
-      if (lane < kSums && j < n) scores[(m + lane / kForwardKeys) * score_row + j] = sum;
+      const int j = key + lane % kKeys;
+      if (lane < kSums && j < n) scores[(m + lane / kKeys) * score_row + j] = sum;
     }
   }
 }
 
-/* Scores to exp(score - largest), with zeros up to the next multiple of kForwardKeys; 1 / sum to factor, log of the sum to lse. */
+/* Scores to exp(score - largest), with zeros up to the next multiple of kKeys; 1 / sum to factor, log of the sum to lse. */
 __device__ __forceinline__ void exponentials(const arguments &p, int n, bool bad, float *scores, int score_row, float *factor, float *lse) {
   const int lane = thread() % 32;
   for (int m = thread() / 32; m < p.a.queries; m += kWarps) {
@@ -147,7 +146,7 @@ __device__ __forceinline__ void exponentials(const arguments &p, int n, bool bad
     highest = xr_warp_max(highest);
     for (int j = lane; j < n; j += 32) sum += row[j] = expf(row[j] - highest);
     sum = xr_warp_sum(sum);
-    if (lane < -n % kForwardKeys + kForwardKeys) row[n + lane] = 0;
+    if (lane < -n % kKeys + kKeys) row[n + lane] = 0;
     if (lane) continue;
     factor[m] = bad ? NAN : (n ? 1 / sum : 0);
     lse[m] = bad ? NAN : (n ? highest + logf(sum) : -INFINITY);
@@ -159,11 +158,10 @@ template <class T, int MAX_M, int G>
 __device__ __forceinline__ void weigh_values(const arguments &p, const xr_attention_scale &c, const T *v, int n, const float *weights,
                                              int score_row, float4 (&sum)[MAX_M]) {
   const int lane = thread() % G, group = thread() / G, dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
-  for (int key = group * kForwardKeys; key < n; key += lanes<G>::kGroups * kForwardKeys) {
-    float4 row[kForwardKeys];
+  for (int key = group * kKeys; key < n; key += lanes<G>::kGroups * kKeys) {
+    float4 row[kKeys];
 #pragma unroll
-    for (int i = 0; i < kForwardKeys; i++)
-      row[i] = key + i < n ? read_quad(v + (key + i) * c.row_stride, 4 * lane, dim, p.quads) : zero_quad();
+    for (int i = 0; i < kKeys; i++) row[i] = key + i < n ? read_quad(v + (key + i) * c.row_stride, 4 * lane, dim, p.quads) : zero_quad();
 #pragma unroll
     for (int m = 0; m < MAX_M; m++) {
       if (m >= queries) break;
@@ -247,11 +245,11 @@ template <class T, int MAX_M, int G> __global__ void __launch_bounds__(kThreads,
 
 /* ---- backward */
 
-/* Shared memory: q and dA [MAX_M, columns], warps' sums [kWarps, MAX_M, columns], what a group's lanes tell each other [groups, kSums],
- * dlogits [scales, MAX_M], and lse and <dA, A - code> [MAX_M] each. */
-template <int MAX_M, int G> int backward_bytes() {
-  return static_cast<int>(sizeof(float)) *
-         (MAX_M * (lanes<G>::kColumns * (2 + kWarps) + XR_MULTISCALE_MAX_SCALES + 2) + lanes<G>::kGroups * kSums);
+/* Shared memory: q and dA [MAX_M, columns], dlogits [scales, MAX_M], then P and dS [MAX_M, score_row], and in their place, at the end, the
+ * warps' sums [kWarps, MAX_M, columns]. */
+template <int MAX_M, int G> int backward_bytes(int keys) {
+  const int scores = 2 * score_row_of(keys), sums = kWarps * lanes<G>::kColumns;
+  return static_cast<int>(sizeof(float)) * MAX_M * (2 * lanes<G>::kColumns + XR_MULTISCALE_MAX_SCALES + (scores > sums ? scores : sums));
 }
 
 /* dlogits[s, m] of sample b; zeros where nothing reaches the gate. Leaves through a barrier. */
@@ -283,94 +281,112 @@ struct place {
   int64_t b;
 };
 
-/* dA [MAX_M, columns] of this head and scale with zeros in the padding, and delta[m] = <dA, A - code>: one warp a query. */
+/* dA [MAX_M, columns] of this head and scale, with zeros in the padding. */
 template <class T, int MAX_M, int COLUMNS>
-__device__ __forceinline__ void make_dresults(const arguments &p, place at, const float *dlogits, float *dresults, float *delta) {
-  const int lane = thread() % 32, dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
+__device__ __forceinline__ void make_dresults(const arguments &p, place at, const float *dlogits, float *dresults) {
+  const int dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
   const bool gated = p.a.gate && p.a.dfused;
-  for (int m = thread() / 32; m < MAX_M; m += kWarps) {
-    const int64_t row = row_of(p, at.b, at.s, m), start = row * width_of(p) + at.h * dim;
-    float product = 0;
-    for (int column = lane; column < COLUMNS; column += 32) {
-      float x = 0;
-      if (m < queries && column < dim) {
-        if (p.a.dper_scale) x = xr_to_float(static_cast<const T *>(p.a.dper_scale)[start + column]);
-        if (gated)
-          x += p.a.gates[row] * xr_to_float(static_cast<const T *>(p.a.dfused)[(at.b * queries + m) * width_of(p) + at.h * dim + column]) +
-               dlogits[at.s * MAX_M + m] * p.a.gate[at.h * dim + column];
-        const float *code = p.a.at[at.s].code;
-        product += x * (xr_to_float(static_cast<const T *>(p.a.per_scale)[start + column]) - (code ? code[at.h * dim + column] : 0));
-      }
-      dresults[m * COLUMNS + column] = x;
+  for (int i = thread(); i < MAX_M * COLUMNS; i += kThreads) {
+    const int m = i / COLUMNS, column = at.h * dim + i % COLUMNS;
+    float x = 0;
+    if (m < queries && i % COLUMNS < dim) {
+      const int64_t row = row_of(p, at.b, at.s, m);
+      if (p.a.dper_scale) x = xr_to_float(static_cast<const T *>(p.a.dper_scale)[row * width_of(p) + column]);
+      if (gated)
+        x += p.a.gates[row] * xr_to_float(static_cast<const T *>(p.a.dfused)[(at.b * queries + m) * width_of(p) + column]) +
+             dlogits[at.s * MAX_M + m] * p.a.gate[column];
     }
-    product = xr_warp_sum(product);
-    if (lane == 0) delta[m] = product;
+    dresults[i] = x;
   }
 }
 
-/* What the queries m .. m + 3 and the keys at hand make of each other. In: rows k and v of two keys. Out: added to dk, dv, dq. */
-template <int MAX_M, int G>
-__device__ __forceinline__ void exchange(const float *q, const float *dresults, const float *lse, const float *delta, float *told, int m,
-                                         int queries, bool valid, const float4 (&k)[2], const float4 (&v)[2], float4 (&dk)[2],
-                                         float4 (&dv)[2], float4 (&dq)[MAX_M]) {
-  const int lane = thread() % G;
-  float4 result[4];
-  float x[kSums];
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-    const float4 query = load_quad(q + (m + i) * lanes<G>::kColumns + 4 * lane);
-    result[i] = load_quad(dresults + (m + i) * lanes<G>::kColumns + 4 * lane);
-#pragma unroll
-    for (int key = 0; key < 2; key++) {
-      x[i * 4 + key * 2] = dot(query, k[key]);
-      x[i * 4 + key * 2 + 1] = dot(result[i], v[key]);
-    }
-  }
-  const float sum = sum_of_group<G>(x, lane), other = __shfl_xor_sync(~0u, sum, 1); /* even lanes: a score; odd lanes: its dP */
-  const int mine = m + lane % kSums / 4;
-  const bool is_dp = lane & 1;
-  const float p = expf((is_dp ? other : sum) - lse[mine]), ds = p * ((is_dp ? sum : other) - delta[mine]);
-  if (lane < kSums) told[lane] = valid && mine < queries ? (is_dp ? ds : p) : 0;
-  __syncwarp();
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-    const float4 w = load_quad(told + 4 * i);                                    /* P and dS of the first key, P and dS of the second */
-    const float4 query = load_quad(q + (m + i) * lanes<G>::kColumns + 4 * lane); /* again: registers are short */
-    multiply_add(dv[0], w.x, result[i]);
-    multiply_add(dk[0], w.y, query);
-    multiply_add(dv[1], w.z, result[i]);
-    multiply_add(dk[1], w.w, query);
-    multiply_add(dq[m + i], w.y, k[0]);
-    multiply_add(dq[m + i], w.w, k[1]);
-  }
-  __syncwarp();
-}
-
-/* All keys of one scale: writes dk and dv, adds to dq. */
+/* scores[m, j] = <q[m], k[j]> and dp[m, j] = <dA[m], v[j]> for the keys j < n: two keys and four queries make kSums sums. */
 template <class T, int MAX_M, int G>
-__device__ __forceinline__ void backward_keys(const arguments &p, place at, int n, const float *q, const float *dresults, const float *lse,
-                                              const float *delta, float *told, float4 (&dq)[MAX_M]) {
+__device__ __forceinline__ void make_score_pairs(const arguments &p, place at, int n, const float *q, const float *dresults, float *scores,
+                                                 float *dp, int score_row) {
   const xr_attention_scale &c = p.a.at[at.s];
   const int lane = thread() % G, group = thread() / G, dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
   const int64_t start = at.b * c.batch_stride + at.h * dim;
-  for (int first = 0; first < c.keys; first += lanes<G>::kGroups * kBackwardKeys) {
-    const int key = first + group * kBackwardKeys;
-    const bool valid = key + lane % 4 / 2 < n; /* of the key that this lane finishes */
-    float4 k[2], v[2], dk[2], dv[2];
+  for (int first = 0; first < n; first += lanes<G>::kGroups * 2) {
+    const int key = first + group * 2, j = key + lane % 4 / 2;
+    float4 k[2], v[2];
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       const int64_t row = start + (key + i) * c.row_stride;
       k[i] = key + i < n ? read_quad(static_cast<const T *>(c.k) + row, 4 * lane, dim, p.quads) : zero_quad();
       v[i] = key + i < n ? read_quad(static_cast<const T *>(c.v) + row, 4 * lane, dim, p.quads) : zero_quad();
+    }
+#pragma unroll
+    for (int m = 0; m < MAX_M; m += 4) {
+      if (m >= queries) break;
+      float x[kSums];
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        const float4 query = load_quad(q + (m + i) * lanes<G>::kColumns + 4 * lane);
+        const float4 result = load_quad(dresults + (m + i) * lanes<G>::kColumns + 4 * lane);
+        x[4 * i] = dot(query, k[0]);
+        x[4 * i + 1] = dot(result, v[0]);
+        x[4 * i + 2] = dot(query, k[1]);
+        x[4 * i + 3] = dot(result, v[1]);
+      }
+      const float sum = sum_of_group<G>(x, lane);
+      if (lane < kSums && j < n) (lane & 1 ? dp : scores)[(m + lane / 4) * score_row + j] = sum;
+    }
+  }
+}
+
+/* Scores to P, dP to dS, with zeros up to the next multiple of kKeys. The sum of P is 1 but for the rounding of lse, an error that the
+ * whole row would share and that dP - delta would not cancel. */
+__device__ __forceinline__ void softmax_backward(const arguments &p, place at, int n, float *scores, float *dp, int score_row) {
+  const int lane = thread() % 32;
+  const float *lse = p.a.lse + ((at.s * p.a.batch + at.b) * p.a.heads + at.h) * p.a.queries;
+  for (int m = thread() / 32; m < p.a.queries; m += kWarps) {
+    float *row = scores + m * score_row, *drow = dp + m * score_row, sum = 0, delta = 0;
+    for (int j = lane; j < n; j += 32) {
+      row[j] = expf(row[j] - lse[m]);
+      sum += row[j];
+      delta += row[j] * drow[j];
+    }
+    const float inverse = 1 / xr_warp_sum(sum);
+    delta = xr_warp_sum(delta) * inverse;
+    for (int j = lane; j < n; j += 32) {
+      row[j] *= inverse;
+      drow[j] = row[j] * (drow[j] - delta);
+    }
+    if (lane < -n % kKeys + kKeys) row[n + lane] = drow[n + lane] = 0;
+  }
+}
+
+/* Writes dk and dv of all keys of one scale, adds to dq. */
+template <class T, int MAX_M, int G>
+__device__ __forceinline__ void spread_keys(const arguments &p, place at, int n, const float *q, const float *dresults,
+                                            const float *weights, const float *ds, int score_row, float4 (&dq)[MAX_M]) {
+  const xr_attention_scale &c = p.a.at[at.s];
+  const int lane = thread() % G, dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
+  const int64_t start = at.b * c.batch_stride + at.h * dim;
+  for (int key = thread() / G * kKeys; key < c.keys; key += lanes<G>::kGroups * kKeys) {
+    float4 k[kKeys], dk[kKeys], dv[kKeys];
+#pragma unroll
+    for (int i = 0; i < kKeys; i++) {
+      k[i] = key + i < n ? read_quad(static_cast<const T *>(c.k) + start + (key + i) * c.row_stride, 4 * lane, dim, p.quads) : zero_quad();
       dk[i] = dv[i] = zero_quad();
     }
-    if (first < n) {
 #pragma unroll
-      for (int m = 0; m < MAX_M; m += 4)
-        if (m < queries) exchange<MAX_M, G>(q, dresults, lse, delta, told, m, queries, valid, k, v, dk, dv, dq);
+    for (int m = 0; m < MAX_M; m++) {
+      if (m >= queries || key >= n) break;
+      const float4 query = load_quad(q + m * lanes<G>::kColumns + 4 * lane);
+      const float4 result = load_quad(dresults + m * lanes<G>::kColumns + 4 * lane);
+      const float4 w = load_quad(weights + m * score_row + key), d = load_quad(ds + m * score_row + key);
+      const float w_of[kKeys] = {w.x, w.y, w.z, w.w}, d_of[kKeys] = {d.x, d.y, d.z, d.w};
+#pragma unroll
+      for (int i = 0; i < kKeys; i++) {
+        multiply_add(dv[i], w_of[i], result);
+        multiply_add(dk[i], d_of[i], query);
+        multiply_add(dq[m], d_of[i], k[i]);
+      }
     }
 #pragma unroll
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < kKeys; i++) {
       if (key + i >= c.keys) break;
       const int64_t row = start + (key + i) * c.row_stride;
       write_quad(static_cast<T *>(c.dk) + row, 4 * lane, dim, p.quads, dk[i], c.accumulate_dk);
@@ -412,9 +428,8 @@ __global__ void __launch_bounds__(kThreads, MAX_M == 8 ? 4 : 3) backward_kernel(
   const int heads = static_cast<int>(p.a.heads), dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
   const int scales = static_cast<int>(p.a.scales), h = static_cast<int>(blockIdx.x) % heads;
   const int64_t b = blockIdx.x / heads;
-  float *q = reinterpret_cast<float *>(smem), *dresults = q + MAX_M * kColumns, *warps = dresults + MAX_M * kColumns,
-        *told = warps + kWarps * MAX_M * kColumns, *dlogits = told + lanes<G>::kGroups * kSums,
-        *lse = dlogits + XR_MULTISCALE_MAX_SCALES * MAX_M, *delta = lse + MAX_M;
+  float *q = reinterpret_cast<float *>(smem), *dresults = q + MAX_M * kColumns, *dlogits = dresults + MAX_M * kColumns,
+        *weights = dlogits + XR_MULTISCALE_MAX_SCALES * MAX_M;
   float *partial = p.partial + (b * heads + h) * ((queries + 1 + scales) * dim);
   load_queries<T, MAX_M, kColumns>(p, h, q);
   make_dlogits<T, MAX_M>(p, b, dlogits);
@@ -425,20 +440,25 @@ __global__ void __launch_bounds__(kThreads, MAX_M == 8 ? 4 : 3) backward_kernel(
     bool bad;
     const place at = {h, s, b};
     const int n = key_count(p.a.at[s], b, &bad);
-    make_dresults<T, MAX_M, kColumns>(p, at, dlogits, dresults, delta);
-    if (thread() < MAX_M) lse[thread()] = thread() < queries ? p.a.lse[((s * p.a.batch + b) * heads + h) * queries + thread()] : 0;
+    const int score_row = score_row_of(static_cast<int>(p.a.at[s].keys));
+    float *ds = weights + MAX_M * score_row;
+    make_dresults<T, MAX_M, kColumns>(p, at, dlogits, dresults);
     __syncthreads();
     for (int column = thread(); column < dim; column += kThreads) {
       float sum = 0;
       for (int m = 0; m < queries && n; m++) sum += dresults[m * kColumns + column];
       partial[(queries + 1 + s) * dim + column] = sum;
     }
-    backward_keys<T, MAX_M, G>(p, at, n, q, dresults, lse, delta, told + thread() / G * kSums, dq);
+    make_score_pairs<T, MAX_M, G>(p, at, n, q, dresults, weights, ds, score_row);
+    __syncthreads();
+    softmax_backward(p, at, n, weights, ds, score_row);
+    __syncthreads();
+    spread_keys<T, MAX_M, G>(p, at, n, q, dresults, weights, ds, score_row, dq);
     __syncthreads();
   }
-  store_warp_sums<MAX_M, G>(dq, warps);
+  store_warp_sums<MAX_M, G>(dq, weights);
   __syncthreads();
-  for (int i = thread(); i < queries * dim; i += kThreads) partial[i] = sum_of_warps<MAX_M, kColumns>(warps, i / dim, i % dim);
+  for (int i = thread(); i < queries * dim; i += kThreads) partial[i] = sum_of_warps<MAX_M, kColumns>(weights, i / dim, i % dim);
   for (int column = thread(); column < dim; column += kThreads) {
     float sum = 0;
     for (int s = 0; s < scales; s++) {
@@ -479,7 +499,8 @@ int most_keys(const xr_multiscale_attention *a) {
 template <class T, int MAX_M, int G> xr_status launch(const arguments &p, bool backward, xr_stream stream) {
   const xr_grid grid = {p.a.batch * p.a.heads, backward ? 1 : p.a.scales, 1};
   if (backward)
-    return xr_launch("multiscale_attention", backward_kernel<T, MAX_M, G>, grid, kThreads, backward_bytes<MAX_M, G>(), stream, p);
+    return xr_launch("multiscale_attention", backward_kernel<T, MAX_M, G>, grid, kThreads, backward_bytes<MAX_M, G>(most_keys(&p.a)),
+                     stream, p);
   return xr_launch("multiscale_attention", forward_kernel<T, MAX_M, G>, grid, kThreads, forward_bytes<MAX_M, G>(most_keys(&p.a)), stream,
                    p);
 }
