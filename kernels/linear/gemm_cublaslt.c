@@ -118,11 +118,13 @@ static bool describe(product *p) {
          layout(&p->result, s->c_dtype, s->m, s->n, s->ldc, s->batch, s->stride_c);
 }
 
-static bool describe_bias(product *p, bool on) {
-  const cublasLtEpilogue_t epilogue = on ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+/* NULL: no bias. */
+static bool describe_bias(product *p, const float *bias) {
+  const cublasLtEpilogue_t epilogue = bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
   const int32_t type = CUDA_R_32F;
   return set(p->description, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue) &&
-         (!on || set(p->description, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &type, sizeof type));
+         (!bias || (set(p->description, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &type, sizeof type) &&
+                    set(p->description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias)));
 }
 
 /* Sums that are cut are added in a second pass, never by whichever block comes first. */
@@ -177,16 +179,16 @@ static xr_status fail_shape(const shape *s, cublasStatus_t status) {
                  cublasLtGetStatusString(status));
 }
 
-static xr_status make_product(cublasLtHandle_t lt, const shape *s, product **out) {
+static xr_status make_product(cublasLtHandle_t lt, const shape *s, const float *bias, product **out) {
   product *p = calloc(1, sizeof *p);
   *out = p;
   if (!p) return xr_fail(XR_NO_MEMORY, "out of memory");
   p->shape = *s;
   cublasStatus_t status = CUBLAS_STATUS_INVALID_VALUE;
   if (describe(p)) {
-    status = s->bias && describe_bias(p, true) ? choose(lt, p) : CUBLAS_STATUS_NOT_SUPPORTED;
+    status = s->bias && describe_bias(p, bias) ? choose(lt, p) : CUBLAS_STATUS_NOT_SUPPORTED;
     p->bias_after = s->bias && status != CUBLAS_STATUS_SUCCESS;
-    if (status != CUBLAS_STATUS_SUCCESS) status = describe_bias(p, false) ? choose(lt, p) : CUBLAS_STATUS_INVALID_VALUE;
+    if (status != CUBLAS_STATUS_SUCCESS) status = describe_bias(p, NULL) ? choose(lt, p) : CUBLAS_STATUS_INVALID_VALUE;
   }
   return status == CUBLAS_STATUS_SUCCESS ? XR_OK : fail_shape(s, status);
 }
@@ -212,7 +214,7 @@ static xr_status handle_of(int device, cublasLtHandle_t *lt) {
   return XR_OK;
 }
 
-static xr_status find(const shape *s, cublasLtHandle_t *lt, const product **out) {
+static xr_status find(const shape *s, const float *bias, cublasLtHandle_t *lt, const product **out) {
   XR_TRY(handle_of((int)s->device, lt));
   for (product **at = &cache.products; *at; at = &(*at)->next) {
     product *p = *at;
@@ -221,7 +223,7 @@ static xr_status find(const shape *s, cublasLtHandle_t *lt, const product **out)
     return XR_OK;
   }
   product *p;
-  xr_status status = make_product(*lt, s, &p);
+  xr_status status = make_product(*lt, s, bias, &p);
   if (status != XR_OK) {
     if (p) destroy(p);
     return status;
@@ -281,14 +283,14 @@ static xr_status add_bias(const xr_gemm *a, int64_t batch, xr_stream stream) {
 }
 
 static xr_status multiply(const xr_gemm *a, xr_stream stream, bool *bias_after) {
-  cublasLtHandle_t lt;
-  const product *p;
+  cublasLtHandle_t lt = NULL;
+  const product *p = NULL;
   int device;
   XR_TRY(status_of_cuda(cudaGetDevice(&device), "asking for the device"));
   const shape s = shape_of(a, device);
   const float alpha = a->alpha != 0 ? a->alpha : 1, beta = a->accumulate ? 1 : 0;
   pthread_mutex_lock(&cache.lock);
-  xr_status status = find(&s, &lt, &p);
+  xr_status status = find(&s, a->bias, &lt, &p);
   if (status == XR_OK) {
     *bias_after = a->bias && (!s.bias || p->bias_after);
     if (a->bias && !*bias_after && !set(p->description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &a->bias, sizeof a->bias))
