@@ -449,6 +449,10 @@ static void compare(check_run *run, const buffer *got, truth *t) {
   int64_t where = 0;
   const bool has_golden = golden_truth(run, got, &golden, &naive);
   const buffer *expected = has_golden ? &golden : reference;
+  if (!reference && !has_golden) {
+    complain(run, "%s: the reference run has no such output", got->name);
+    return;
+  }
   const bool integer = got->dtype != XR_F32 && got->dtype != XR_BF16 && got->dtype != XR_F64;
   double allowed = 0;
   if (has_golden) {
