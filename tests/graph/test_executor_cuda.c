@@ -161,32 +161,37 @@ static void open_device(void) {
   if (xr_device_open(&device, "cuda") != XR_OK) cr_skip_test("%s", xr_message());
 }
 
-/* Losses that start from the same bits and drift apart by rounding. */
-static void expect_close_run(xr_dtype compute, double limit) {
-  float losses[2][STEPS], norms[2][STEPS];
-  fixture cpu = make((variant){XR_CPU, compute, false, false, false, false});
-  fixture cuda = make((variant){XR_CUDA, compute, false, false, false, false});
-  train(&cpu, 0, STEPS, losses[0], norms[0]);
-  train(&cuda, 0, STEPS, losses[1], norms[1]);
-  for (int i = 0; i < STEPS; i++) {
-    const double error = fabs((double)losses[0][i] / (double)losses[1][i] - 1);
-    cr_assert(error < limit, "step %d: loss %.9g on the CPU, %.9g on CUDA", i, (double)losses[0][i], (double)losses[1][i]);
-  }
-  const double norm_error = fabs((double)norms[0][0] / (double)norms[1][0] - 1);
-  cr_assert(norm_error < limit, "gradient of length %.9g on the CPU, %.9g on CUDA", (double)norms[0][0], (double)norms[1][0]);
-  cr_assert(losses[0][0] != losses[0][1], "the steps are all alike");
-  drop(&cpu);
-  drop(&cuda);
+static void losses_of(xr_backend backend, xr_dtype compute, float *losses, float *norms) {
+  fixture f = make((variant){backend, compute, false, false, false, false});
+  train(&f, 0, STEPS, losses, norms);
+  drop(&f);
+}
+
+static double furthest(const float *losses, const float *from) {
+  double most = 0;
+  for (int i = 0; i < STEPS; i++) most = fmax(most, fabs((double)losses[i] / (double)from[i] - 1));
+  return most;
 }
 
 Test(executor_cuda, ten_steps_have_the_cpus_losses) {
   open_device();
-  expect_close_run(XR_F32, 1e-5);
+  float cpu[STEPS], cuda[STEPS], cpu_norms[STEPS], cuda_norms[STEPS];
+  losses_of(XR_CPU, XR_F32, cpu, cpu_norms);
+  losses_of(XR_CUDA, XR_F32, cuda, cuda_norms);
+  cr_assert_lt(furthest(cuda, cpu), 1e-5);
+  cr_assert_lt(furthest(cuda_norms, cpu_norms), 1e-4);
+  cr_assert(cpu[0] != cpu[1], "the steps are all alike");
 }
 
-Test(executor_cuda, ten_steps_in_bf16_have_the_cpus_losses) {
+/* Rounding to bf16 takes a run off that of f32; CUDA's may be off by twice as much as the CPU's. */
+Test(executor_cuda, ten_steps_in_bf16_stay_as_near_as_the_cpus) {
   open_device();
-  expect_close_run(XR_BF16, 1e-2);
+  float exact[STEPS], cpu[STEPS], cuda[STEPS], norms[STEPS];
+  losses_of(XR_CPU, XR_F32, exact, norms);
+  losses_of(XR_CPU, XR_BF16, cpu, norms);
+  losses_of(XR_CUDA, XR_BF16, cuda, norms);
+  const double cpu_error = furthest(cpu, exact), cuda_error = furthest(cuda, exact);
+  cr_assert(cpu_error > 0 && cuda_error <= 2 * cpu_error, "off by %.3g on the CPU, by %.3g on CUDA", cpu_error, cuda_error);
 }
 
 static const variant replayed = {XR_CUDA, XR_F32, false, false, false, false};
