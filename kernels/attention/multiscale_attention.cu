@@ -423,7 +423,7 @@ template <class T> __device__ __forceinline__ void sum_batch(const arguments &p,
 }
 
 template <class T, int MAX_M, int G>
-__global__ void __launch_bounds__(kThreads, MAX_M == 8 ? 4 : 3) backward_kernel(const __grid_constant__ arguments p) {
+__global__ void __launch_bounds__(kThreads, MAX_M == 8 ? 3 : 2) backward_kernel(const __grid_constant__ arguments p) {
   constexpr int kColumns = lanes<G>::kColumns;
   const int heads = static_cast<int>(p.a.heads), dim = static_cast<int>(p.a.head_dim), queries = static_cast<int>(p.a.queries);
   const int scales = static_cast<int>(p.a.scales), h = static_cast<int>(blockIdx.x) % heads;
