@@ -62,7 +62,7 @@ elseif(NOT XREID_BACKEND STREQUAL none)
 endif()
 
 # xreid_backend_sources(<list>): takes from a list of sources what this backend does not compile.
-#   *.cu, *_cuda.c   need CUDA's interface       *_cublaslt.c   needs CUDA itself; tests/emu/gemm_emu.c stands for it
+#   *.cu, *_cuda.c   need CUDA's interface       *_cublaslt.c   needs CUDA itself; tests/emu/gemm_emu.cpp stands for it
 function(xreid_backend_sources variable)
   set(sources ${${variable}})
   if(XREID_BACKEND STREQUAL none)
