@@ -3,14 +3,8 @@
 
 #include "kernels/linear/gemm.h"
 
-<<<<<<< HEAD
-size_t xr_gemm_workspace_cuda(const xr_gemm *) { return 0; /* beyond what xr_gemm_cpu() asks for */ }
-=======
 /* Nothing beyond what xr_gemm_cpu() asks for. */
 size_t xr_gemm_workspace_cuda(const xr_gemm *) { return 0; }
-
-void xr_gemm_cache_clear_cuda(void) { xr_gemm_cache_clear(); }
->>>>>>> exec
 
 xr_status xr_gemm_cuda(const xr_gemm *a, xr_stream stream) {
   XR_TRY(xr_gemm_check(a));

@@ -41,8 +41,8 @@ static const int64_t key_sets[][XR_MULTISCALE_MAX_SCALES] = {
     [LONG] = {600, 64, 1, 65},
 };
 
-static const char *numbered(char name[16], const char *stem, int64_t s) {
-  snprintf(name, 16, "%s%lld", stem, (long long)s);
+static const char *numbered(char name[48], const char *stem, int64_t s) {
+  snprintf(name, 48, "%s%lld", stem, (long long)s);
   return name;
 }
 
@@ -61,7 +61,7 @@ static float *gate_vector(check_run *run, int64_t width) {
 }
 
 static void add_keys(check_run *run, xr_multiscale_attention *a, int64_t s, int64_t flags) {
-  char name[16];
+  char name[48];
   xr_attention_scale *c = &a->at[s];
   const int64_t width = a->heads * a->head_dim;
   c->row_stride = (flags & PACKED ? 2 : 1) * width + (flags & ODD_ROWS ? 1 : 0);
@@ -75,7 +75,7 @@ static void add_keys(check_run *run, xr_multiscale_attention *a, int64_t s, int6
 }
 
 static void add_key_gradients(check_run *run, xr_multiscale_attention *a, int64_t s, int64_t flags) {
-  char name[16];
+  char name[48];
   xr_attention_scale *c = &a->at[s];
   const int64_t width = a->heads * a->head_dim, count = a->batch * c->batch_stride;
   c->accumulate_dk = c->accumulate_dv = c->accumulate_dcode = flags & ACCUMULATE;
