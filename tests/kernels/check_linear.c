@@ -87,7 +87,8 @@ static xr_status linear(check_run *run) {
     a.dy = a.dpre = check_inout(run, "dpre", dtype, rows * out, CHECK_NORMAL);
   else
     a.dy = check_in(run, "dy", y_dtype, rows * out, CHECK_NORMAL);
-  if (!(flags & IN_PLACE) && (activates || y_dtype != dtype)) a.dpre = check_workspace(run, (size_t)(rows * out + 1) * xr_dtype_bytes(dtype));
+  if (!(flags & IN_PLACE) && activates) a.dpre = check_out(run, "dpre", dtype, rows * out);
+  if (!a.dpre) a.dpre = check_workspace(run, (size_t)(rows * out) * xr_dtype_bytes(dtype)); /* a copy of dy, in bf16 alone */
   const bool add = flags & ADD;
   a.dx = add ? check_inout(run, "dx", dtype, rows * in, CHECK_NORMAL) : check_out(run, "dx", dtype, rows * in);
   a.dweight = add ? check_inout(run, "dweight", XR_F32, in * out, CHECK_NORMAL) : check_out(run, "dweight", XR_F32, in * out);
