@@ -168,13 +168,15 @@ static void record(block &b, const fiber *f, const std::string &what) {
 }
 
 void fail(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  const std::string what = text(format, arguments);
-  va_end(arguments);
-  record(*current, current->self, what);
+  { /* the fiber is never resumed: what it owns must be gone before */
+    va_list arguments;
+    va_start(arguments, format);
+    const std::string what = text(format, arguments);
+    va_end(arguments);
+    record(*current, current->self, what);
+  }
   leave(*current->self);
-  std::abort(); /* a fiber that failed is not resumed */
+  std::abort();
 }
 
 /* ---- barriers and exchanges */
