@@ -29,7 +29,8 @@ no_run r
 
 # a picture without a byte stops the run with its name; a cut JPEG is used with grey rows and a warning
 cp data/reid_raw.json broken/
-picture=$(find broken/imgs -name '*.jpg' | sort | head -n 1)
+pictures=(broken/imgs/*/*.jpg)
+picture=${pictures[0]}
 cp "$picture" whole.jpg
 : >"$picture"
 refuses 1 "$(basename "$picture")" train data.root=broken train.max_steps=200 train.epochs=1 --out empty
