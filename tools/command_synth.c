@@ -15,14 +15,14 @@ static const xr_command_text text = {
 
 int xr_command_synth(int argc, char **argv) {
   const char *layout = "cuhk-pedes";
-  int64_t identities = 1000, seed = 1;
+  int64_t identities = 800, seed = 1;
   xr_option options[] = {
       {.name = "layout", .kind = XR_TEXT, .value = &layout, .argument = "NAME", .help = "cuhk-pedes"},
       {.name = "ids",
        .kind = XR_INTEGER,
        .value = &identities,
        .argument = "N",
-       .help = "identities: 88 % train, 4 % val, 8 % test; default 1000",
+       .help = "identities: 85 % train, 5 % val, 10 % test; default 800",
        .minimum = XR_SYNTH_MIN_IDENTITIES,
        .maximum = XR_SYNTH_MAX_IDENTITIES},
       {.name = "seed", .kind = XR_INTEGER, .value = &seed, .argument = "N", .help = "the same seed gives the same bytes; default 1"},

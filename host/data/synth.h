@@ -9,7 +9,7 @@
  *   OUT/masks/cam_K/IIII_cK_NN.png   8-bit grey, same size, one part number (xr_part) per pixel
  *   OUT/reid_raw.json     written last: an array with split, captions (two), file_path (below imgs/), processed_tokens, id
  *
- * Ids start at 1 without gaps: train first (88 %), then val (4 %), then test (8 %). Four to six pictures per identity, from several of
+ * Ids start at 1 without gaps: train first (85 %), then val (5 %), then test (10 %). Four to six pictures per identity, from several of
  * the six cameras. processed_tokens: lower case, apostrophes deleted, every other character that is no letter or digit separates.
  *
  * attributes.json: {"attributes": [{"name", "values": [names]}, ...],

@@ -35,7 +35,7 @@ typedef struct {
 } set;
 
 static int split_of(int identity, int identities) {
-  int val = identities < 38 ? 1 : (identities + 12) / 25, test = (identities + 6) * 2 / 25, train = identities - val - test;
+  int val = (identities + 10) / 20, test = (identities + 5) / 10, train = identities - val - test;
   return identity < train ? 0 : identity < train + val ? 1 : 2;
 }
 
