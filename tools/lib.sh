@@ -9,7 +9,7 @@ log=build/$(basename "$0").log
 rm -f "$log"
 
 # Debian's and Ubuntu's names; the libraries are those of cmake/Dependencies.cmake (tests/house/tools.sh compares).
-packages=(gcc libc6-dev cmake ninja-build pkg-config
+packages=(gcc g++ libc6-dev cmake ninja-build pkg-config
   libdnnl-dev libjpeg-dev libpng-dev libyaml-dev libcyaml-dev libjansson-dev libpcre2-dev libutf8proc-dev libcairo2-dev zlib1g-dev
   fonts-dejavu-core libcriterion-dev)
 

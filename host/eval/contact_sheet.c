@@ -148,7 +148,9 @@ static xr_status draw_row(cairo_t *c, const xr_ranked_example *e, double width, 
   }
   for (size_t i = 0; i < e->count; i++) {
     char label[40];
-    snprintf(label, sizeof label, "%zu   %.3f", i + 1, e->ranked[i].score);
+    const bool scored = isfinite(e->ranked[i].score);
+    int length = snprintf(label, sizeof label, "%zu", i + 1);
+    if (scored) snprintf(label + length, sizeof label - (size_t)length, "   %.3f", e->ranked[i].score);
     XR_TRY(draw_cell(c, e->ranked[i].path, e->ranked[i].mark, label, x, *y));
     x += CELL_WIDTH + GAP;
   }

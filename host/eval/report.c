@@ -120,7 +120,9 @@ static xr_status write_example(FILE *out, const xr_ranked_example *e) {
     const xr_ranked_image *r = &e->ranked[i];
     fprintf(out, "<li class=\"%s\">", marks[r->mark].class);
     XR_TRY(write_thumbnail(out, r->path, marks[r->mark].words));
-    fprintf(out, "<div class=\"label\">%zu %s<span class=\"quiet\">%.3f</span></div></li>\n", i + 1, marks[r->mark].symbol, r->score);
+    fprintf(out, "<div class=\"label\">%zu %s", i + 1, marks[r->mark].symbol);
+    if (isfinite(r->score)) fprintf(out, "<span class=\"quiet\">%.3f</span>", r->score);
+    fputs("</div></li>\n", out);
   }
   fputs("</ol></section>\n", out);
   return XR_OK;

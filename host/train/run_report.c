@@ -85,7 +85,7 @@ static xr_status make_examples(xr_arena *arena, const xr_task *task, const xr_ev
     for (int64_t k = 0; k < ranking->top_k && ranking->top_index[(int64_t)q * ranking->top_k + k] >= 0; k++) {
       const xr_image_record *image = &split->images[ranking->top_index[(int64_t)q * ranking->top_k + k]];
       ranked[found++] = (xr_ranked_image){.path = image->path,
-                                          .mark = image->pid == split->captions[q].pid ? XR_MARK_RIGHT : XR_MARK_WRONG};
+                                          .mark = image->pid == split->captions[q].pid ? XR_MARK_RIGHT : XR_MARK_WRONG, .score = NAN};
     }
     examples[i] = (xr_ranked_example){.caption = split->captions[q].text, .ranked = ranked, .count = found};
   }
