@@ -3,8 +3,6 @@
 # shellcheck disable=SC2030,SC2031  # each machine is played in a subshell of its own
 # shellcheck source-path=SCRIPTDIR source=../support/synthetic.bash
 . "$(dirname "$0")/../support/synthetic.bash"
-export OMP_WAIT_POLICY=passive
-
 # refused DEVICE WORDS: every command that computes says it, with the device that was asked for.
 refused() {
   refuses 1 "--device $1: $2" "$XREID" train "$config" "${small[@]}" --device "$1" --out run

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # tools/gpu-check from an installed tree: every section at a small size, what it says where something is wrong, and its exit codes.
 set -euo pipefail
-export OMP_WAIT_POLICY=passive
 build=$(dirname "$XREID")
 plan=$(mktemp -d)
 trap 'rm -rf "$plan"' EXIT
