@@ -37,9 +37,10 @@ static xr_segment segment_of(const xr_config *c, const xr_parameter *p) {
 
 static xr_backend backend_of(const xr_optimizer *o) { return xr_parameters_options(o->parameters).backend; }
 
-static xr_global_norm norm_of(const xr_optimizer *o) {
+static xr_global_norm norm_of(const xr_optimizer *o, const float *loss) {
   return (xr_global_norm){.table = o->table,
                           .gradient = xr_parameters_arrays(o->parameters).gradient,
+                          .loss = loss,
                           .max_norm = (float)o->config->optimizer.clip_norm,
                           .norm = &o->update->gradient_norm,
                           .factor = &o->now->gradient_scale,
@@ -76,9 +77,9 @@ static xr_status run_adam(const xr_optimizer *o, xr_backend backend, xr_stream s
 }
 
 /* The norm leaves its factor in the step that the update reads: not finite, and the update leaves everything as it is. */
-static xr_status run(void *context, xr_backend backend, xr_stream stream) {
+static xr_status run(void *context, const float *loss, xr_backend backend, xr_stream stream) {
   const xr_optimizer *o = context;
-  const xr_global_norm norm = norm_of(o);
+  const xr_global_norm norm = norm_of(o, loss);
   XR_TRY(XR_ON_BACKEND(backend, stream, xr_global_norm, &norm));
   return o->config->optimizer.kind == XR_CONFIG_SGD ? run_sgd(o, backend, stream) : run_adam(o, backend, stream);
 }
@@ -119,7 +120,7 @@ static xr_status make(xr_optimizer *o) {
   XR_TRY(make_table(o));
   XR_TRY(place(backend, NULL, sizeof *o->now, (void **)&o->now));
   XR_TRY(place(backend, NULL, sizeof *o->update, (void **)&o->update));
-  const xr_global_norm norm = norm_of(o);
+  const xr_global_norm norm = norm_of(o, NULL);
   XR_TRY(place(backend, NULL, xr_global_norm_workspace(&norm), (void **)&o->workspace));
   o->tail = (xr_step_tail){.run = run,
                            .context = o,
