@@ -16,12 +16,12 @@ static xr_image_statistics statistics_of(const xr_config *c) {
 static xr_var image_feature(xr_graph *g, const xr_model_context *context, xr_var pixels, xr_var decisions) {
   xr_clip_size size = xr_clip_size_of(context);
   xr_var images = xr_normalize_image(g, "images", pixels, decisions, statistics_of(context->config));
-  return xr_token_at(g, "image_feature", xr_clip_image_tower(g, &size, images), 0);
+  return xr_token_at(g, "image_feature", xr_clip_image_tower(g, &size, images, NULL), 0);
 }
 
 static xr_var text_feature(xr_graph *g, const xr_model_context *context, xr_var ids, xr_var end) {
   xr_clip_size size = xr_clip_size_of(context);
-  return xr_pick_token(g, "text_feature", xr_clip_text_tower(g, &size, ids), end);
+  return xr_pick_token(g, "text_feature", xr_clip_text_tower(g, &size, ids, NULL), end);
 }
 
 static xr_var pixels_input(xr_graph *g, const xr_model_context *context) {
