@@ -28,5 +28,6 @@ typedef struct {
   int64_t width, layers, heads, mlp;
   bool causal;
   xr_activation_kind activation;
+  xr_var key_length; /* i32 [B] or empty: tokens from there on are not looked at */
 } xr_block_size;
 void xr_transformer_block(xr_graph *g, const xr_block_size *size, xr_var *x, xr_var *residual);
