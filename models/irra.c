@@ -17,12 +17,12 @@ static xr_image_statistics statistics_of(const xr_config *c) {
 /* ---- the tokens of each side, and its global feature: the class token, the end-of-text token */
 static xr_var image_tokens(xr_graph *g, const xr_model_context *context, xr_var pixels, xr_var decisions) {
   xr_clip_size size = xr_clip_size_of(context);
-  return xr_clip_image_tower(g, &size, xr_normalize_image(g, "images", pixels, decisions, statistics_of(context->config)));
+  return xr_clip_image_tower(g, &size, xr_normalize_image(g, "images", pixels, decisions, statistics_of(context->config)), NULL);
 }
 
 static xr_var text_tokens(xr_graph *g, const xr_model_context *context, xr_var ids) {
   xr_clip_size size = xr_clip_size_of(context);
-  return xr_clip_text_tower(g, &size, ids);
+  return xr_clip_text_tower(g, &size, ids, NULL);
 }
 
 static xr_var image_feature(xr_graph *g, xr_var tokens) { return xr_token_at(g, "image_feature", tokens, 0); }

@@ -34,21 +34,17 @@ static xr_var look_at(xr_graph *g, const xr_mlm_size *size, xr_var words, xr_var
 }
 
 xr_var xr_mlm_encoder(xr_graph *g, const xr_mlm_size *size, xr_var words, xr_var tokens, xr_var length) {
-  const xr_block_size block = {.width = size->width,
+  const xr_block_size block = {.name = "cross_modal_transformer",
+                               .width = size->width,
                                .layers = size->layers,
                                .heads = size->heads,
                                .mlp = 4 * size->width,
+                               .recompute = size->recompute_blocks,
                                .activation = XR_ACTIVATION_QUICK_GELU,
                                .key_length = length};
-  xr_var x = look_at(g, size, words, tokens), residual = {0}, stream;
-  for (int64_t i = 0; i < size->layers; i++) {
-    xr_scope_begin(g, "cross_modal_transformer.resblocks.%d", (int)i);
-    if (size->recompute_blocks) xr_recompute_begin(g);
-    xr_transformer_block(g, &block, &x, &residual);
-    xr_recompute_end(g);
-    xr_scope_end(g);
-  }
-  return xr_add_layernorm(g, x, residual, "ln_post", LAYERNORM_EPS, &stream);
+  xr_var x = look_at(g, size, words, tokens), residual = {0};
+  xr_transformer_blocks(g, &block, &x, &residual, NULL);
+  return xr_norm_after(g, "ln_post", &x, &residual);
 }
 
 xr_var xr_mlm_logits(xr_graph *g, const xr_mlm_size *size, xr_var x, xr_var index) {
@@ -83,7 +79,7 @@ xr_var xr_mlm_words(xr_graph *g, const xr_model_context *context, const xr_train
   if (!out->ids.id) return tokens;
   const xr_clip_size size = xr_clip_size_of(context);
   xr_pass_begin(g, "masked");
-  xr_var words = xr_clip_text_tower(g, &size, out->masked_ids);
+  xr_var words = xr_clip_text_tower(g, &size, out->masked_ids, NULL);
   xr_pass_end(g);
   return words;
 }

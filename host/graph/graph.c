@@ -119,26 +119,36 @@ xr_var xr_input(xr_graph *g, const char *name, xr_dtype dtype, xr_shape shape) {
       g, (xr_tensor){.name = path_of(g, name), .kind = XR_TENSOR_INPUT, .dtype = dtype, .shape = shape, .producer = -1, .parameter = -1});
 }
 
-xr_var xr_param(xr_graph *g, const char *name, xr_shape shape, xr_init init) {
+static xr_var parameter(xr_graph *g, const char *name, xr_shape shape, xr_init init, xr_parameter_kind kind) {
   if (g->status != XR_OK) return (xr_var){0};
   char *path = path_of(g, name);
   if (!path) return xr_graph_fail(g, XR_NO_MEMORY, "out of memory");
   int index;
-  xr_status status = xr_parameters_add(g->parameters, path, shape, init, &index);
+  xr_status status = xr_parameters_add(g->parameters, path, shape, init, kind, &index);
   if (status != XR_OK) {
     stick(g, status);
     return (xr_var){0};
   }
   for (int i = 1; i < g->tensor_count; i++) /* one tensor a parameter, however often it is asked for */
     if (g->tensors[i]->kind == XR_TENSOR_PARAMETER && g->tensors[i]->parameter == index) return (xr_var){i};
-  xr_dtype dtype = shape.rank >= 2 ? g->options.compute : XR_F32;
+  xr_dtype dtype = shape.rank >= 2 && !kind.state ? g->options.compute : XR_F32;
   return add_named(g, (xr_tensor){.name = path,
                                   .kind = XR_TENSOR_PARAMETER,
                                   .dtype = dtype,
                                   .shape = shape,
                                   .producer = -1,
                                   .parameter = index,
-                                  .needs_gradient = g->options.training});
+                                  .needs_gradient = g->options.training && !kind.state});
+}
+
+xr_var xr_param(xr_graph *g, const char *name, xr_shape shape, xr_init init) {
+  return parameter(g, name, shape, init, (xr_parameter_kind){0});
+}
+xr_var xr_state(xr_graph *g, const char *name, xr_shape shape, xr_init init) {
+  return parameter(g, name, shape, init, (xr_parameter_kind){.state = true});
+}
+xr_var xr_param_like(xr_graph *g, const char *name, const char *like, xr_shape shape, xr_init init) {
+  return parameter(g, name, shape, init, (xr_parameter_kind){.like = like});
 }
 
 void xr_output(xr_graph *g, const char *name, xr_var v) {
