@@ -22,7 +22,8 @@ void xr_transformer_block(xr_graph *g, const xr_block_size *size, xr_var *x, xr_
   xr_var weight = xr_param(g, "in_proj_weight", XR_SHAPE(3 * width, width), (xr_init){XR_INIT_NORMAL, attention_std});
   xr_var bias = xr_param(g, "in_proj_bias", XR_SHAPE(3 * width), (xr_init){XR_INIT_ZERO, 0});
   xr_var qkv = xr_linear_with(g, "in_proj", h, weight, bias, (xr_linear_options){0});
-  h = xr_self_attention(g, "attention", qkv, (xr_attention_options){.heads = size->heads, .causal = size->causal});
+  h = xr_self_attention(g, "attention", qkv,
+                        (xr_attention_options){.heads = size->heads, .causal = size->causal, .key_length = size->key_length});
   *residual = xr_linear_of(g, h, "out_proj", width, out_std, (xr_linear_options){0});
   xr_scope_end(g);
 
@@ -45,7 +46,7 @@ static void tap(xr_graph *g, int64_t block, xr_var *x, xr_var *residual, xr_taps
 
 void xr_transformer_blocks(xr_graph *g, const xr_block_size *size, xr_var *x, xr_var *residual, xr_taps *taps) {
   for (int64_t i = 0; i < size->layers; i++) {
-    xr_scope_begin(g, "transformer.resblocks.%d", (int)i);
+    xr_scope_begin(g, "%s.resblocks.%d", size->name ? size->name : "transformer", (int)i);
     if (size->recompute) xr_recompute_begin(g);
     xr_transformer_block(g, size, x, residual);
     xr_recompute_end(g);

@@ -84,6 +84,13 @@ void xr_scope_end(xr_graph *g) {
   if (g->scope_depth) g->scope[g->scope_end[--g->scope_depth]] = '\0';
 }
 
+void xr_pass_begin(xr_graph *g, const char *name) {
+  if (g->pass) xr_graph_fail(g, XR_BAD_ARGUMENT, "the pass %s begins within the pass %s", name, g->pass);
+  if (!(g->pass = xr_arena_copy(g->arena, name))) xr_graph_fail(g, XR_NO_MEMORY, "out of memory");
+}
+
+void xr_pass_end(xr_graph *g) { g->pass = NULL; }
+
 void xr_recompute_begin(xr_graph *g) {
   g->recomputing = true;
   g->recompute_groups++;
@@ -93,6 +100,11 @@ void xr_recompute_end(xr_graph *g) { g->recomputing = false; }
 
 static char *path_of(xr_graph *g, const char *label) {
   return xr_arena_format(g->arena, "%s%s%s", g->scope, *g->scope && *label ? "." : "", label);
+}
+
+static char *node_path_of(xr_graph *g, const char *label) {
+  char *path = path_of(g, label);
+  return path && g->pass ? xr_arena_format(g->arena, "%s.%s", g->pass, path) : path;
 }
 
 static xr_var add_named(xr_graph *g, xr_tensor tensor) {
@@ -156,7 +168,7 @@ void xr_apply(xr_graph *g, const xr_op *op, const char *label, const void *attri
   if (g->status != XR_OK) return;
   xr_node *node = xr_grow((void **)&g->nodes, &g->node_capacity, (size_t)g->node_count, sizeof *g->nodes) ? NULL
                                                                                                           : XR_NEW(g->arena, xr_node);
-  char *path = path_of(g, label);
+  char *path = node_path_of(g, label);
   void *copy = attribute_bytes ? xr_arena_alloc(g->arena, attribute_bytes) : NULL;
   if (!node || !path || (attribute_bytes && !copy) || inputs > XR_MAX_IN || outputs > XR_MAX_OUT) {
     xr_graph_fail(g, node && path ? XR_BAD_ARGUMENT : XR_NO_MEMORY, "%s: cannot record the node (%d inputs, %d outputs)", op->name, inputs,

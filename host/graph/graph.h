@@ -36,6 +36,11 @@ xr_var xr_graph_fail(xr_graph *g, xr_status code, const char *format, ...) __att
 void xr_scope_begin(xr_graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void xr_scope_end(xr_graph *g);
 
+/* For a second pass through layers that were recorded before: the paths of nodes recorded between the two begin with "<name>."; parameters
+ * and inputs keep their names. Passes do not nest. */
+void xr_pass_begin(xr_graph *g, const char *name);
+void xr_pass_end(xr_graph *g);
+
 /* Nodes recorded between the two are run again during backward instead of being kept: less memory, more work, the same bits. */
 void xr_recompute_begin(xr_graph *g);
 void xr_recompute_end(xr_graph *g);
