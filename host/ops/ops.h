@@ -98,6 +98,7 @@ xr_var xr_activate(xr_graph *g, const char *label, xr_var x, xr_activation_kind 
 xr_var xr_dropout_of(xr_graph *g, const char *label, xr_var x, float rate); /* x itself in inference graphs or at rate 0 */
 xr_var xr_cast_to(xr_graph *g, const char *label, xr_var x, xr_dtype dtype);
 xr_var xr_reshape(xr_graph *g, const char *label, xr_var x, xr_shape shape);
+xr_var xr_detach(xr_graph *g, const char *label, xr_var x); /* x as a constant: no gradient goes through */
 xr_var xr_transpose_axes(xr_graph *g, const char *label, xr_var x, const int axes[XR_MAX_RANK]);
 xr_var xr_slice_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t start, int64_t length);
 xr_var xr_concat_of(xr_graph *g, const char *label, int count, const xr_var *x, int axis);
