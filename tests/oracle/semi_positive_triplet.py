@@ -61,7 +61,7 @@ def program(t):
     return {"loss": loss.reshape(1), "gradient": unit}
 
 
-DEFAULTS = {"kind": 0, "semi": 1, "negative": 0, "margin": 0.1875, "beta": 0.125, "gamma": 0.25, "order_margin": 0.0625, "tau": 0.125,
+DEFAULTS = {"kind": 0, "semi": 1, "negative": 0, "margin": 0.1875, "beta": 0.125, "gamma": 0.25, "order_margin": 0.0625, "tau": 0.0625,
             "adaptive_from": 0}
 
 
@@ -84,10 +84,10 @@ def main():
         "semi_hard_hard": (16, mixed, pictures, {"semi": 0, "negative": 1, "margin": 0.5}),
         "random": (16, four, own, {"semi": 2, "negative": 2}),
         "ssan_cr": (16, mixed, pictures, {"kind": 1, "semi": 2, "negative": 1, "margin": 0.375}),
-        "soft": (16, mixed, pictures, {"kind": 2, "tau": 0.0625}),
+        "soft": (16, mixed, pictures, {"kind": 2}),
         "ties": (8, [i // 2 for i in range(8)], list(range(8)), {"semi": 0, "margin": 0.5}),
-        "opposite": (8, [i // 4 for i in range(8)], list(range(8)), {"semi": 1, "margin": 0.5, "order_margin": 0.25}),
-        "odd": (27, [i // 3 % 7 for i in range(27)], [i // 2 for i in range(27)], {"semi": 2, "negative": 1, "gamma": 1.0, "margin": 0.25}),
+        "opposite": (8, [i // 4 for i in range(8)], list(range(8)), {"semi": 1, "margin": 0.5}),
+        "odd": (27, [i // 3 % 7 for i in range(27)], [i // 2 for i in range(27)], {"semi": 2, "negative": 1, "margin": 0.25}),
     }
     for name, (batch, identity, image, changes) in cases.items():
         images, texts = (torch.nn.functional.normalize(torch.randn(batch, 8), dim=1) for _ in range(2))
