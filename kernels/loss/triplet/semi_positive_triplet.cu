@@ -9,13 +9,13 @@
 enum { THREADS = 256, ANCHORS = THREADS / 32, ROWS = 8 /* of the gradient, for each block */ };
 
 /* An anchor and its candidates: a row or a column of S. */
-struct line {
+struct xr_triplet_line {
   const xr_semi_positive_triplet &a;
   int own, step, batch;
   int32_t identity, image;
   const float *s;
 
-  __device__ line(const xr_semi_positive_triplet &arguments, int64_t anchor)
+  __device__ xr_triplet_line(const xr_semi_positive_triplet &arguments, int64_t anchor)
       : a(arguments), own((int)(anchor % a.batch)), step(anchor < a.batch ? 1 : (int)a.batch), batch((int)a.batch),
         identity(a.identity[own]), image(a.image[own]), s(a.similarity + (anchor < a.batch ? (int64_t)own * a.batch : own)) {}
 
@@ -29,7 +29,7 @@ struct line {
 };
 
 /* The candidate with the largest sign * S; the first among equals. */
-static __device__ xr_mined mine_largest(const line &l, xr_triplet_role role, float sign) {
+static __device__ xr_mined mine_largest(const xr_triplet_line &l, xr_triplet_role role, float sign) {
   xr_first_largest best;
   int count = 0;
   for (int j = threadIdx.x % 32; j < l.batch; j += 32) {
@@ -43,7 +43,7 @@ static __device__ xr_mined mine_largest(const line &l, xr_triplet_role role, flo
   return {best.at, count, l.value(best.at), 0, 0};
 }
 
-static __device__ xr_mined mine_random(const line &l, xr_triplet_role role, bool semi_hard, uint32_t word) {
+static __device__ xr_mined mine_random(const xr_triplet_line &l, xr_triplet_role role, bool semi_hard, uint32_t word) {
   const int lane = threadIdx.x % 32;
   int count = 0, at = -1, before = 0;
   for (int j = lane; j < l.batch; j += 32) count += l.is_candidate(role, semi_hard, j);
@@ -61,7 +61,7 @@ static __device__ xr_mined mine_random(const line &l, xr_triplet_role role, bool
   return {at, count, l.value(at), 0, 0};
 }
 
-static __device__ xr_mined mine_mean(const line &l) {
+static __device__ xr_mined mine_mean(const xr_triplet_line &l) {
   float sum = 0;
   int count = 0;
   for (int j = threadIdx.x % 32; j < l.batch; j += 32) {
@@ -75,7 +75,7 @@ static __device__ xr_mined mine_mean(const line &l) {
   return {XR_MINED_ALL, count, sum / (float)count, 0, 0};
 }
 
-static __device__ xr_mined mine_soft(const line &l) {
+static __device__ xr_mined mine_soft(const xr_triplet_line &l) {
   xr_mined m = mine_largest(l, XR_ROLE_NEGATIVE, 1);
   if (m.count == 0) return m;
   const float tau = l.a.options.tau, inverse_tau = 1 / tau;
@@ -89,7 +89,7 @@ static __device__ xr_mined mine_soft(const line &l) {
   return m;
 }
 
-static __device__ xr_mined mine_semi(const line &l, uint32_t word) {
+static __device__ xr_mined mine_semi(const xr_triplet_line &l, uint32_t word) {
   switch (l.a.options.semi) {
   case XR_SEMI_HARD:
     return mine_largest(l, XR_ROLE_SEMI, -1);
@@ -100,7 +100,7 @@ static __device__ xr_mined mine_semi(const line &l, uint32_t word) {
   }
 }
 
-static __device__ xr_mined mine_negative(const line &l, uint32_t word) {
+static __device__ xr_mined mine_negative(const xr_triplet_line &l, uint32_t word) {
   const xr_triplet_options &o = l.a.options;
   if (o.kind == XR_TRIPLET_SOFT) return mine_soft(l);
   if (o.negative == XR_NEGATIVE_HARD) return mine_largest(l, XR_ROLE_NEGATIVE, 1);
@@ -110,7 +110,7 @@ static __device__ xr_mined mine_negative(const line &l, uint32_t word) {
 static __global__ void __launch_bounds__(THREADS) anchors_kernel(const xr_semi_positive_triplet a, bool random) {
   const int64_t k = (int64_t)blockIdx.x * ANCHORS + threadIdx.x / 32;
   if (k >= 2 * a.batch) return;
-  const line l(a, k);
+  const xr_triplet_line l(a, k);
   xr_philox words = {{0, 0, 0, 0}};
   if (random) words = xr_seed_words(a.seed, a.node, (uint64_t)k);
   const xr_mined semi = mine_semi(l, words.word[0]), negative = mine_negative(l, words.word[1]);
