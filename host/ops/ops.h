@@ -7,6 +7,8 @@
 #include "host/graph/graph.h"
 #include "kernels/activation/activation.h"
 #include "kernels/image/augment.h"
+#include "kernels/loss/centre/centre_alignment.h"
+#include "kernels/loss/triplet/semi_positive_triplet.h"
 
 /* ---- linear maps */
 typedef struct {
@@ -111,4 +113,11 @@ typedef struct {
   float temperature, semi_weight;
 } xr_sdm_options;
 xr_var xr_sdm_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_var image, xr_sdm_options options);
+/* x: 2 or 3 sets of L2-normalised features f32 [B, D] (images, texts, combined), identity i32 [B]; *mean_count (or NULL) receives f32 [1]:
+ * the samples an identity has on average */
+xr_var xr_centre_alignment_loss(xr_graph *g, const char *label, int sets, const xr_var *x, xr_var identity, xr_centre_options options,
+                                xr_var *mean_count);
+/* cosine f32 [B, B] (images x texts), identity i32 [B], image i32 [B] */
+xr_var xr_semi_positive_triplet_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_var image,
+                                     xr_triplet_options options);
 xr_var xr_weighted_loss(xr_graph *g, const char *label, int count, const xr_var *losses, const float *weights);
