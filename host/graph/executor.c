@@ -175,9 +175,10 @@ static xr_status run_tick(xr_executor *e, int at) {
   if (e->options.poison) XR_TRY(poison_blocks(e, at, true));
   xr_run_function function = backward ? node->op->backward : node->op->forward;
   if (!function) return node->op->is_view ? XR_OK : xr_fail(XR_UNSUPPORTED, "%s (%s) cannot run", node->path, node->op->name);
-  if (e->node_by_node) e->backend->node_begin(e, node);
+  e->backend->range(e, node->path);
   xr_status status = function(node, &e->runs[at]);
   if (e->node_by_node && status == XR_OK) status = e->backend->node_end(e);
+  if (!e->node_by_node) e->backend->range(e, ""); /* executors that take turns must not nest their ranges */
   if (status != XR_OK) return xr_fail_in(status, "%s (%s, %s)", node->path, node->op->name, backward ? "backward" : "forward");
   return e->options.poison ? poison_blocks(e, at, false) : XR_OK;
 }
@@ -266,7 +267,10 @@ xr_status xr_executor_sequence(xr_executor *e, xr_run_sequence sequence) {
   XR_TRY(run_nodes(e, sequence, e->options.check_finite));
   if (!tail) return XR_OK;
   const float *loss = xr_executor_piece(e, e->plan->value[e->plan->loss]);
-  return tail->run(tail->context, loss, e->plan->options.backend, e->runs[0].stream);
+  e->backend->range(e, "update");
+  const xr_status status = tail->run(tail->context, loss, e->plan->options.backend, e->runs[0].stream);
+  e->backend->range(e, "");
+  return status;
 }
 
 xr_status xr_executor_find_nonfinite(xr_executor *e, xr_seed seed) {

@@ -38,6 +38,9 @@ typedef struct {
 } emu_counts;
 emu_counts emu_take_counts(void);
 
+/* The profiler ranges that this thread opened and closed since the last call: "visual{conv1{}ln_pre{}}". Good until the next call. */
+const char *emu_take_ranges(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -525,8 +525,20 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 /* ---- profiler ranges */
 
 static thread_local int range_depth;
-int nvtxRangePushA(const char *) { return range_depth++; }
+static thread_local std::string ranges, taken_ranges;
+static const size_t most_of_ranges = 1 << 20;
+
+const char *emu_take_ranges(void) {
+  taken_ranges = std::move(ranges);
+  ranges.clear();
+  return taken_ranges.c_str();
+}
+int nvtxRangePushA(const char *name) {
+  if (ranges.size() < most_of_ranges) ranges += std::string(name) + "{";
+  return range_depth++;
+}
 int nvtxRangePop(void) {
+  if (ranges.size() < most_of_ranges) ranges += "}";
   if (range_depth == 0) {
     std::fputs("emu: nvtxRangePop without a range\n", stderr);
     return -2;
