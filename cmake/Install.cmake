@@ -1,6 +1,6 @@
 # cmake --install build/<preset> --prefix DIR [--strip], or cpack in the build folder: a tree that runs wherever it is put.
 #
-#   bin/          xreid, and with the tests checkkernel; gpu-check and profile, the scripts that use them on a GPU machine
+#   bin/          xreid, and with the tests checkkernel; gpu-check and gpu-profile (tools/profile) for GPU machines
 #   lib/xreid/    the shared libraries they need, but for what comes with the system's compiler, the driver and the CUDA toolkit:
 #                 glibc, libstdc++, libcuda, cuBLASLt (700 MB), cuDNN, NCCL. The CUDA runtime is here.
 #   share/xreid/  configs/, tests/golden/
@@ -28,7 +28,8 @@ if(XREID_BUNDLE)
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/xreid)
 endif()
 install(TARGETS ${programs} ${bundle} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(PROGRAMS tools/gpu-check tools/profile DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(PROGRAMS tools/gpu-check DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(PROGRAMS tools/profile DESTINATION ${CMAKE_INSTALL_BINDIR} RENAME gpu-profile)
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/xreid)
 if(TARGET checkkernel)
   install(DIRECTORY tests/golden DESTINATION ${CMAKE_INSTALL_DATADIR}/xreid/tests FILES_MATCHING PATTERN *.safetensors)
