@@ -112,8 +112,11 @@ void xr_device_list_cuda(void (*line)(void *context, const char *text), void *co
   char text[600], name[400];
   cudaDriverGetVersion(&driver);
   cudaRuntimeGetVersion(&runtime);
-  snprintf(text, sizeof text, "runtime %d.%d, driver for CUDA %d.%d", major_of(runtime), minor_of(runtime), major_of(driver),
-           minor_of(driver));
+  if (driver)
+    snprintf(text, sizeof text, "runtime %d.%d, driver for CUDA %d.%d", major_of(runtime), minor_of(runtime), major_of(driver),
+             minor_of(driver));
+  else
+    snprintf(text, sizeof text, "runtime %d.%d, no driver", major_of(runtime), minor_of(runtime));
   line(context, text);
   if (count_devices(&count) != XR_OK) {
     line(context, xr_message());

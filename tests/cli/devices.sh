@@ -41,7 +41,7 @@ refused cuda:9 "CUDA: there is no device cuda:9: this machine has 1, counted fro
 (
   export EMU_DRIVER=0
   refused cuda "CUDA: there is no NVIDIA driver on this machine"
-  lists 'CUDA: there is no NVIDIA driver'
+  lists "runtime 13.0, no driver"
   # auto is the CPU then
   "$XREID" bench step "$config" "${small[@]}" --repeats 1 >bench.json || fail "auto without a driver"
 )

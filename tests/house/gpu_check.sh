@@ -24,7 +24,7 @@ mkdir "$plan/bin" "$plan/peers"
 : >"$plan/peers/bench_train.py"
 cat >"$plan/bin/python" <<'SH'
 #!/usr/bin/env bash
-[ "$1" != -c ] || exit 1
+[ "$1" != -c ] || { [ -n "${PACKAGES:-}" ] && echo "$PACKAGES/torch" && exit; }
 [[ "$*" == *"bench_train.py --model irra --preset tiny --batch 4 --mlm off --device cpu --precision bf16 --compile "* ]] || exit 3
 [[ "$*" != *"--compile default"* ]] || { echo "no compiler" >&2 && exit 1; }
 echo '{"bench": "train", "ms": 12.5, "ms_min": 12.25, "parameters": 1801835}'
@@ -66,6 +66,20 @@ if [[ $("$XREID" info) != *"cuda:0 "* ]]; then
 fi
 unset EMU_DEVICES
 [[ $("$XREID" info) != *"emulated device"* ]] || device=cuda
+
+# ---- libraries that the machine has in its own places: the toolkit's folder, PyTorch's packages, nowhere
+cat >"$plan/bin/ldd" <<'SH'
+#!/usr/bin/env bash
+[[ $LD_LIBRARY_PATH == *nvidia* ]] || echo "  libneeded.so.1 => not found"
+SH
+chmod +x "$plan/bin/ldd"
+mkdir -p "$plan/nvidia/lib64" "$plan/packages/torch" "$plan/packages/nvidia/cu13/lib"
+check 1 "bin/xreid lacks libneeded.so.1: add the folder to LD_LIBRARY_PATH" --device cpu
+: >"$plan/nvidia/lib64/libneeded.so.1"
+CUDA_HOME=$plan/nvidia check 0 "| bench, operations | passed |" --device cpu --only bench
+: >"$plan/packages/nvidia/cu13/lib/libneeded.so.1"
+PACKAGES=$plan/packages check 0 "| bench, operations | passed |" --device cpu --only bench
+rm "$plan/bin/ldd"
 
 # ---- everything
 code=0

@@ -24,17 +24,17 @@ dockerfile=$XREID_SOURCE/Dockerfile
 presets=$(grep -oP -- '--preset \K[a-z0-9-]+' "$dockerfile" | sort -u)
 [ "$(wc -l <<<"$presets")" -ge 2 ] || wrong "the Dockerfile names too few presets: $presets"
 for preset in $presets; do
-  [ "$(grep -c "\"configurePreset\": \"$preset\"" "$XREID_SOURCE/CMakePresets.json")" = 2 ] || wrong "the Dockerfile: no preset $preset"
+  [ "$(grep -oF "\"name\": \"$preset\"" "$XREID_SOURCE/CMakePresets.json" | wc -l)" -ge 2 ] || wrong "the Dockerfile: no preset $preset"
   grep -qF "build/$preset " "$dockerfile" || wrong "the Dockerfile does not install build/$preset"
 done
 stages=$(sed -nE 's/^FROM .* AS ([a-z-]+)$/\1/p' "$dockerfile")
 [ "$(wc -l <<<"$stages")" = "$(grep -c '^FROM ' "$dockerfile")" ] || wrong "the Dockerfile has a stage without a name"
-for stage in $(grep -oP -- '--from=\K\S+|^FROM \K[a-z]+-[a-z]+(?= )|--target \K\S+' "$dockerfile"); do
+while read -r stage; do
   grep -qxF "$stage" <<<"$stages" || wrong "the Dockerfile: no stage $stage"
-done
-for source in $(sed -nE 's/^COPY ([^-. ][^ ]*) .*/\1/p' "$dockerfile"); do
+done < <(grep -oP -- '--from=\K\S+|^FROM \K[a-z]+-[a-z]+(?= )|--target \K\S+' "$dockerfile")
+while read -r source; do
   [ -e "$XREID_SOURCE/$source" ] || wrong "the Dockerfile: no $source"
-done
+done < <(sed -nE 's/^COPY ([^-. ][^ ]*) .*/\1/p' "$dockerfile")
 installed=$(grep -oP 'apt-get install -y --no-install-recommends \K.*(?= \\$)' "$dockerfile" | tr ' ' '\n' | sort -u)
 [ -n "$installed" ] || wrong "the Dockerfile installs nothing"
 for package in $installed; do
