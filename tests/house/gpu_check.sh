@@ -96,10 +96,11 @@ row '^\| bench, operations \| passed \| [1-9][0-9]* measurements'
 if [ $device = cuda ]; then
   row '^\| memcheck, .* \| passed \| no report in .* cases, 0 failed \|'
   row '^\| racecheck, .* \| FAILED \| =+ Error: Race reported'
+  row '^\| memory, .* \| passed \| a batch of 1000 is refused, the one of [1-9][0-9]+ that it says would fit does \|'
 else
   row '^\| memcheck, .* \| skipped \| needs a device \|'
 fi
-[ "$(grep -c '"section": ' "$plan/out/gpu-check.json")" = 12 ] || wrong "not 12 sections: $(cat "$plan/out/gpu-check.json")"
+[ "$(grep -c '"section": ' "$plan/out/gpu-check.json")" = 13 ] || wrong "not 13 sections: $(cat "$plan/out/gpu-check.json")"
 grep -qE '"section": "step, IRRA bf16 batch 4", "result": "passed", .*"ms": [0-9.]+' "$plan/out/gpu-check.json" || wrong "no time in the JSON"
 if command -v python3 >/dev/null; then python3 -m json.tool "$plan/out/gpu-check.json" >/dev/null || wrong "no JSON"; fi
 
