@@ -9,6 +9,7 @@
 #include "host/base/file.h"
 #include "host/base/memory.h"
 #include "host/data/pixels.h"
+#include "host/data/words.h"
 
 /* One place in the ring. What a batch holds is written by the workers without the lock: each sample by one of them. */
 typedef struct {
@@ -44,6 +45,7 @@ struct xr_loader {
   const xr_tokenizer *tokenizer; /* NULL: images only */
   xr_pixels *pixels;             /* NULL: captions only */
   int32_t batch_size;
+  int32_t left, right; /* tokens that change places when an image is flipped; equal: none do */
   slot *slots;
   worker *workers;
   int started_workers;
@@ -68,27 +70,33 @@ static slot *slot_of(const xr_loader *l, int64_t batch) { return &l->slots[batch
 
 /* ---- workers */
 
+static void swap_words(const xr_loader *l, int32_t *tokens, int32_t length) {
+  for (int32_t i = 0; i < length; i++)
+    if (tokens[i] == l->left || tokens[i] == l->right) tokens[i] = l->left + l->right - tokens[i];
+}
+
 static xr_status fill_sample(const xr_loader *l, xr_resizer *resizer, const ticket *t) {
   slot *s = t->slot;
   const int32_t sample = l->order ? l->order[t->position] : (int32_t)t->position, place = t->place;
   int32_t image = sample;
   s->samples[place] = sample;
+  if (l->sampler)
+    s->decisions[place] = xr_augment_decide(&l->options.augment, l->options.height, l->options.width, l->options.seed, l->epoch,
+                                            (uint64_t)t->position);
   if (l->tokenizer) {
     const xr_caption_record *caption = &l->split->captions[sample];
+    int32_t *tokens = s->tokens + (size_t)place * (size_t)l->options.context;
     int length;
     image = caption->image;
-    const xr_status status = xr_tokenize(l->tokenizer, caption->text, l->options.context,
-                                         s->tokens + (size_t)place * (size_t)l->options.context, &length);
+    const xr_status status = xr_tokenize(l->tokenizer, caption->text, l->options.context, tokens, &length);
     if (status != XR_OK) return xr_fail_in(status, "%s: caption %d", l->split->images[image].path, caption->number);
+    if (l->sampler && s->decisions[place].flip) swap_words(l, tokens, length);
     s->lengths[place] = length;
   }
   const xr_image_record *record = &l->split->images[image];
   s->pids[place] = record->pid;
   s->image_ids[place] = record->image_id;
   s->labels[place] = xr_dataset_label(l->dataset, record->pid);
-  if (l->sampler)
-    s->decisions[place] = xr_augment_decide(&l->options.augment, l->options.height, l->options.width, l->options.seed, l->epoch,
-                                            (uint64_t)t->position);
   const size_t image_bytes = (size_t)l->options.width * (size_t)l->options.height * 3;
   return l->pixels ? xr_pixels_read(l->pixels, resizer, (size_t)image, s->pixels + (size_t)place * image_bytes) : XR_OK;
 }
@@ -238,6 +246,22 @@ static xr_status open_loader(xr_loader **loader, const xr_loader *kind, bool wit
   return status;
 }
 
+static int32_t find_word(const xr_tokenizer *tokenizer, const char *spelling) {
+  int32_t id = xr_tokenizer_size(tokenizer) - 1;
+  while (id >= 0 && strcmp(xr_tokenizer_text(tokenizer, id), spelling) != 0) id--;
+  return id;
+}
+
+static xr_status find_words(const xr_tokenizer *tokenizer, bool wanted, int32_t *left, int32_t *right) {
+  *left = *right = 0;
+  if (!wanted) return XR_OK;
+  *left = find_word(tokenizer, "left" XR_WORD_END);
+  *right = find_word(tokenizer, "right" XR_WORD_END);
+  if (*left >= 0 && *right >= 0) return XR_OK;
+  return xr_fail(XR_BAD_INPUT,
+                 "flip_swaps_words needs single tokens for \"left\" and \"right\", which the vocabulary lacks; switch it off");
+}
+
 xr_status xr_loader_open(xr_loader **loader, const xr_dataset *dataset, const xr_sampler *sampler, const xr_tokenizer *tokenizer,
                          const xr_loader_options *options) {
   *loader = NULL;
@@ -246,13 +270,17 @@ xr_status xr_loader_open(xr_loader **loader, const xr_dataset *dataset, const xr
   if (xr_sampler_samples(sampler) != train->caption_count)
     return xr_fail(XR_BAD_ARGUMENT, "the sampler has %zu samples, the train split %zu captions", xr_sampler_samples(sampler),
                    train->caption_count);
+  int32_t left, right;
+  XR_TRY(find_words(tokenizer, options->flip_swaps_words, &left, &right));
   return open_loader(loader,
                      &(xr_loader){.options = *options,
                                   .dataset = dataset,
                                   .split = train,
                                   .sampler = sampler,
                                   .tokenizer = tokenizer,
-                                  .batch_size = xr_sampler_batch(sampler)},
+                                  .batch_size = xr_sampler_batch(sampler),
+                                  .left = left,
+                                  .right = right},
                      true);
 }
 
