@@ -111,7 +111,7 @@ static xr_status check_overlap(const xr_dataset_builder *builder, xr_split_id a,
     k += next_y;
   }
   if (common)
-    xr_build_warn(builder, "shared-identities", common, "%zu identities are in both %s and %s", common, xr_split_name(a), xr_split_name(b));
+    xr_build_warn(builder, "shared-identities", common, "%zu ids are in both %s and %s", common, xr_split_name(a), xr_split_name(b));
   free(x);
   free(y);
   return status;
