@@ -81,7 +81,7 @@ static void print_counts(const xr_dataset *d, const xr_split_counts *official) {
 static void print_problems(const xr_dataset_problems *problems, FILE *out) {
   for (size_t i = 0; i < problems->count; i++)
     fprintf(out, "%s: %s\n", problems->list[i].error ? "error" : "warning", problems->list[i].text);
-  if (!problems->count) fputs("nothing is missing\n", out);
+  if (!problems->errors) fputs("nothing is missing\n", out);
 }
 
 int xr_data_check(int argc, char **argv) {
@@ -106,9 +106,9 @@ int xr_data_check(int argc, char **argv) {
   const bool only_json = json && strcmp(json, "-") == 0;
   if (!only_json && d) print_counts(d, xr_dataset_expected(name));
   if (!only_json) print_problems(&problems, stdout);
-  if (json) status = write_json(json, name, root, d, &problems);
+  const xr_status written = json ? write_json(json, name, root, d, &problems) : XR_OK;
   xr_dataset_free(d);
-  if (status != XR_OK) return xr_command_failed();
+  if (status != XR_OK || written != XR_OK) return xr_command_failed();
   if (!problems.errors) return XR_EXIT_DONE;
   fprintf(stderr, "xreid: %s: %zu error%s\n", root, problems.errors, problems.errors == 1 ? "" : "s");
   return XR_EXIT_FAILED;
