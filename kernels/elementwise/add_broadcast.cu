@@ -1,7 +1,7 @@
 #include "kernels/elementwise/add_broadcast.h"
 
+#include "kernels/common/scaled_copy.cuh"
 #include "kernels/elementwise/row_sum.cuh"
-#include "kernels/elementwise/scaled_copy.cuh"
 
 namespace {
 

@@ -1,7 +1,7 @@
 #include "kernels/elementwise/layer_scale.h"
 
+#include "kernels/common/scaled_copy.cuh"
 #include "kernels/elementwise/row_sum.cuh"
-#include "kernels/elementwise/scaled_copy.cuh"
 
 namespace {
 
