@@ -119,7 +119,8 @@ static xr_var add_broadcast_shared(xr_graph *g, const xr_var *p, xr_var *n) { /*
 static xr_var layer_scale(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   xr_var x = xr_scale_by(g, "x", p[0], 1.5f);
-  return xr_layer_scale(g, "op", x, xr_activate(g, "branch", xr_add_of(g, "sum", x, p[1]), XR_ACTIVATION_GELU), p[2]);
+  xr_var branch = xr_activate(g, "branch", xr_add_of(g, "sum", x, p[1]), XR_ACTIVATION_GELU);
+  return xr_layer_scale(g, "op", x, branch, xr_scale_by(g, "gamma", p[2], 1));
 }
 static xr_var layer_scale_itself(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
@@ -128,14 +129,14 @@ static xr_var layer_scale_itself(xr_graph *g, const xr_var *p, xr_var *n) {
 }
 static xr_var pair_features(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
-  xr_var v = xr_scale_by(g, "v", p[0], 1.5f), t = xr_scale_by(g, "t", p[1], 1);
-  return xr_add_of(g, "both", xr_pair_features(g, "op", v, t), xr_pair_features(g, "same", v, v));
+  xr_var v = xr_scale_by(g, "v", p[0], 1.5f), t = xr_scale_by(g, "t", p[1], 1), u = xr_scale_by(g, "u", p[1], 0.5f);
+  return xr_add_of(g, "both", xr_pair_features(g, "op", v, t), xr_pair_features(g, "same", u, u));
 }
 static xr_var gated_mix(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
-  xr_var z = xr_scale_by(g, "z", p[0], 1.5f), a = xr_scale_by(g, "a", p[1], 1);
-  xr_var mixed = xr_gated_mix(g, "mixed", z, a, p[2]);
-  return xr_gated_mix(g, "op", z, xr_gated_mix(g, "itself", mixed, mixed, mixed), a);
+  xr_var z = xr_scale_by(g, "z", p[0], 1.5f), a = xr_scale_by(g, "a", p[1], 1), b = xr_scale_by(g, "b", p[2], 1);
+  xr_var mixed = xr_gated_mix(g, "op", z, a, b);
+  return xr_gated_mix(g, "itself", mixed, mixed, mixed);
 }
 static xr_var dropout(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
