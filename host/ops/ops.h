@@ -85,6 +85,14 @@ xr_var xr_scale_gate_of(xr_graph *g, const char *label, xr_var z, xr_var logits)
 
 /* ---- elementwise and copies */
 xr_var xr_add_of(xr_graph *g, const char *label, xr_var a, xr_var b);
+/* x [.., suffix] + v [suffix]: v's shape is the end of x's, [D] or [M, D] against [B, S, M, D]; a parameter or any tensor */
+xr_var xr_add_broadcast(xr_graph *g, const char *label, xr_var x, xr_var v);
+/* x [.., D] + gamma * y [.., D], gamma f32 [D] */
+xr_var xr_layer_scale(xr_graph *g, const char *label, xr_var x, xr_var y, xr_var gamma);
+/* v, t [.., D] -> [.., 4 D]: v, t, v * t and |v - t| side by side */
+xr_var xr_pair_features(xr_graph *g, const char *label, xr_var v, xr_var t);
+/* s a + (1 - s) b with s = logistic(z), elementwise */
+xr_var xr_gated_mix(xr_graph *g, const char *label, xr_var z, xr_var a, xr_var b);
 xr_var xr_scale_by(xr_graph *g, const char *label, xr_var x, float factor);
 xr_var xr_activate(xr_graph *g, const char *label, xr_var x, xr_activation_kind kind);
 xr_var xr_dropout_of(xr_graph *g, const char *label, xr_var x, float rate); /* x itself in inference graphs or at rate 0 */

@@ -112,6 +112,42 @@ static xr_var elementwise(xr_graph *g, const xr_var *p, xr_var *n) {
   xr_var x = xr_activate(g, "gelu", xr_scale_by(g, "scale", p[0], -0.7f), XR_ACTIVATION_GELU);
   return xr_add_of(g, "op", x, xr_activate(g, "quick", xr_add_of(g, "sum", x, p[1]), XR_ACTIVATION_QUICK_GELU));
 }
+static xr_var add_to_itself(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f);
+  return xr_add_of(g, "op", x, x);
+}
+static xr_var add_broadcast(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), v = xr_scale_by(g, "v", p[1], -1);
+  return xr_add_broadcast(g, "vector", xr_add_broadcast(g, "tensor", x, v), p[2]);
+}
+static xr_var add_broadcast_shared(xr_graph *g, const xr_var *p, xr_var *n) { /* both gradients are added to, of the same shape */
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), y = xr_add_broadcast(g, "op", x, p[1]);
+  return xr_add_broadcast(g, "again", xr_add_of(g, "both", y, xr_add_broadcast(g, "itself", x, x)), p[1]);
+}
+static xr_var layer_scale(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f);
+  return xr_layer_scale(g, "op", x, xr_activate(g, "branch", xr_add_of(g, "sum", x, p[1]), XR_ACTIVATION_GELU), p[2]);
+}
+static xr_var layer_scale_itself(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), y = xr_layer_scale(g, "op", x, x, p[1]);
+  return xr_layer_scale(g, "again", x, y, p[1]);
+}
+static xr_var pair_features(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var v = xr_scale_by(g, "v", p[0], 1.5f), t = xr_scale_by(g, "t", p[1], 1);
+  return xr_add_of(g, "both", xr_pair_features(g, "op", v, t), xr_pair_features(g, "same", v, v));
+}
+static xr_var gated_mix(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var z = xr_scale_by(g, "z", p[0], 1.5f), a = xr_scale_by(g, "a", p[1], 1);
+  xr_var mixed = xr_gated_mix(g, "mixed", z, a, p[2]);
+  return xr_gated_mix(g, "op", z, xr_gated_mix(g, "itself", mixed, mixed, mixed), a);
+}
 static xr_var dropout(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   return xr_dropout_of(g, "op", xr_scale_by(g, "x", p[0], 1), 0.4f);
@@ -165,6 +201,13 @@ static const gradient_case cases[] = {
     {"token_at", 1, {SHAPE(3, 3, 4, 5)}, token_at, false},
     {"masked_mean", 1, {SHAPE(3, 3, 4, 5)}, masked_mean, false},
     {"scale, add, activations", 2, {SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, elementwise, false},
+    {"add to itself", 1, {SHAPE(2, 5, 9)}, add_to_itself, false},
+    {"add_broadcast", 3, {SHAPE(4, 3, 2, 4, 5), SHAPE(2, 4, 5), SHAPE(1, 5)}, add_broadcast, false},
+    {"add_broadcast of one row", 2, {SHAPE(2, 3, 5), SHAPE(2, 3, 5)}, add_broadcast_shared, false},
+    {"layer_scale", 3, {SHAPE(3, 2, 5, 9), SHAPE(3, 2, 5, 9), SHAPE(1, 9)}, layer_scale, false},
+    {"layer_scale of one tensor", 2, {SHAPE(2, 40, 3), SHAPE(1, 3)}, layer_scale_itself, false},
+    {"pair_features", 2, {SHAPE(3, 2, 5, 3), SHAPE(3, 2, 5, 3)}, pair_features, false},
+    {"gated_mix", 3, {SHAPE(2, 5, 9), SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, gated_mix, false},
     {"dropout", 1, {SHAPE(2, 5, 9)}, dropout, false},
     {"concat, transpose, slice, reshape", 2, {SHAPE(3, 2, 2, 4), SHAPE(3, 2, 3, 4)}, copies, false},
     {"cross_entropy", 1, {SHAPE(2, 5, 3)}, cross_entropy, true},
