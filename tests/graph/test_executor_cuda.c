@@ -36,25 +36,13 @@ typedef struct {
 static fixture make(variant v) {
   fixture f = {.v = v, .parameters = xr_parameters_new()};
   /* With a temperature of 0.02, three losses let rounding grow a thousandfold in ten steps. */
-  const char *overrides[] = {"model.preset=tiny",
-                             "image.height=32",
-                             "image.width=16",
-                             "image.patch=8",
-                             "image.stride=8",
-                             "vision.layers=2",
-                             "text.layers=2",
-                             "vision.width=24",
-                             "vision.heads=2",
-                             "text.width=16",
-                             "text.heads=2",
-                             "text.context=7",
-                             "model.embed=12",
-                             "model.recompute=blocks",
-                             v.masked ? "loss.mlm.weight=1" : "loss.mlm.weight=0",
-                             "loss.mlm.layers=2",
-                             "text.mask_aug=off",
-                             "text.mask_pad=true",
-                             v.masked ? "loss.sdm.temperature=0.1" : "loss.sdm.temperature=0.02"};
+  const char *mlm = v.masked ? "loss.mlm.weight=1" : "loss.mlm.weight=0";
+  const char *temperature = v.masked ? "loss.sdm.temperature=0.1" : "loss.sdm.temperature=0.02";
+  const char *overrides[] = {
+      "model.preset=tiny", "image.height=32",        "image.width=16",    "image.patch=8",     "image.stride=8",     "vision.layers=2",
+      "text.layers=2",     "vision.width=24",        "vision.heads=2",    "text.width=16",     "text.heads=2",       "text.context=7",
+      "model.embed=12",    "model.recompute=blocks", "loss.mlm.layers=2", "text.mask_aug=off", "text.mask_pad=true", mlm,
+      temperature};
   cr_assert(xr_config_load(&f.config, NULL, overrides, sizeof overrides / sizeof *overrides) == XR_OK, "%s", xr_message());
   const xr_model_context context = {.config = f.config, .batch = BATCH, .classes = CLASSES, .vocabulary = VOCABULARY};
   f.graph = xr_graph_new(f.parameters, (xr_graph_options){.name = "train", .compute = v.compute, .training = true});
