@@ -88,6 +88,18 @@ static xr_var pick(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "index", XR_I32, XR_SHAPE(3));
   return xr_pick_token(g, "op", p[0], *n);
 }
+static xr_var take_rows(xr_graph *g, const xr_var *p, xr_var *n) { /* rows 0, 1, 2, 0, .. would not ascend: three are asked for */
+  *n = xr_input(g, "index", XR_I32, XR_SHAPE(3));
+  return xr_take_rows_of(g, "op", p[0], *n);
+}
+static xr_var cross_projection(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1), tokens = xr_scale_by(g, "tokens", p[1], 1), q, kv, again, rest;
+  xr_cross_projection(g, "op", x, tokens, p[2], p[3], &q, &kv);
+  xr_cross_projection(g, "twice", q, x, p[2], p[3], &again, &rest); /* the parameters' gradients are assigned, then added to */
+  return xr_cross_attention(g, "attention", xr_add_of(g, "sum", q, again), xr_concat_of(g, "both", 2, (xr_var[]){kv, rest}, 1),
+                            (xr_attention_options){.heads = 1});
+}
 static xr_var token_at(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   return xr_token_at(g, "op", p[0], 1);
@@ -207,6 +219,8 @@ static const gradient_case cases[] = {
     {"class_token", 3, {SHAPE(3, 2, 3, 5), SHAPE(1, 5), SHAPE(2, 4, 5)}, class_token, false},
     {"token_embedding", 2, {SHAPE(2, 3, 5), SHAPE(2, 2, 5)}, embedding, false},
     {"pick_token", 1, {SHAPE(3, 3, 4, 5)}, pick, false},
+    {"take_rows", 1, {SHAPE(3, 2, 3, 5)}, take_rows, false},
+    {"cross_projection", 4, {SHAPE(3, 2, 3, 4), SHAPE(3, 2, 5, 4), SHAPE(2, 12, 4), SHAPE(1, 12)}, cross_projection, false},
     {"token_at", 1, {SHAPE(3, 3, 4, 5)}, token_at, false},
     {"masked_mean", 1, {SHAPE(3, 3, 4, 5)}, masked_mean, false},
     {"scale, add, activations", 2, {SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, elementwise, false},
