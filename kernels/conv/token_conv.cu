@@ -30,26 +30,30 @@ template <int K, class T> struct filter_body {
   __device__ void operator()(int64_t row, int64_t at, xr_extent e) const {
     constexpr int N = xr_vec_width<T>;
     const uint32_t b = (uint32_t)row / runs, run = (uint32_t)row - b * runs;
-    const int64_t end = end_of(length, b, tokens), first = (int64_t)run * RUN, base = (int64_t)b * tokens * width + at;
+    const int64_t end = end_of(length, b, tokens), base = (int64_t)b * tokens * width + at;
+    const int64_t first = (int64_t)run * RUN, stop = first + RUN < tokens ? first + RUN : tokens, valid = end < stop ? end : stop;
     float tap[K][N];
 #pragma unroll
     for (int k = 0; k < K; k++)
 #pragma unroll
       for (int i = 0; i < N; i++) tap[k][i] = i < e.n ? weight_at(weight, bf16_weight, (at + i) * K + (reverse ? K - 1 - k : k)) : 0.0f;
 #pragma unroll 1
-    for (int64_t t = first; t < first + RUN && t < tokens; t++) {
-      xr_pack<N> sum = xr_filled<N>(end < 0 ? NAN : 0.0f);
+    for (int64_t t = first; t < valid; t++) {
+      xr_pack<N> sum = xr_filled<N>(0.0f);
 #pragma unroll
       for (int k = 0; k < K; k++) {
         const int64_t source = t + k - K / 2;
-        if (t >= end || source < 0 || source >= end) continue;
+        if (source < 0 || source >= end) continue;
         const xr_pack<N> x = xr_piece_load<N>(in + base + source * width, e);
 #pragma unroll
         for (int i = 0; i < N; i++) sum.v[i] += tap[k][i] * x.v[i];
       }
-      if (t >= end && end >= 0 && accumulate) continue;
       xr_piece_store(out + base + t * width, e, sum, accumulate);
     }
+    if (accumulate && end >= 0) return;
+#pragma unroll 1
+    for (int64_t t = valid > first ? valid : first; t < stop; t++)
+      xr_piece_store(out + base + t * width, e, xr_filled<N>(end < 0 ? NAN : 0.0f));
   }
 };
 
