@@ -108,6 +108,17 @@ static xr_var masked_mean(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "length", XR_I32, XR_SHAPE(3));
   return xr_masked_mean_of(g, "op", p[0], *n, 0);
 }
+static xr_var grid_mean(xr_graph *g, const xr_var *p, xr_var *n) { /* with and without a class token; both add to the gradient of x */
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), grid = xr_slice_of(g, "grid", x, 1, 1, 24);
+  return xr_add_of(g, "both", xr_grid_mean_of(g, "op", x, 6, 4, 2), xr_grid_mean_of(g, "grid", xr_add_of(g, "sum", grid, grid), 4, 6, 2));
+}
+static xr_var token_conv(xr_graph *g, const xr_var *p, xr_var *n) {
+  *n = xr_input(g, "length", XR_I32, XR_SHAPE(3));
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), y = xr_token_conv_of(g, "op", x, p[1], *n);
+  return xr_add_of(g, "both", xr_token_conv_of(g, "again", xr_add_of(g, "sum", x, y), p[1], (xr_var){0}),
+                   xr_token_conv_of(g, "wide", x, p[2], *n));
+}
 static xr_var elementwise(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   xr_var x = xr_activate(g, "gelu", xr_scale_by(g, "scale", p[0], -0.7f), XR_ACTIVATION_GELU);
@@ -223,6 +234,8 @@ static const gradient_case cases[] = {
     {"cross_projection", 4, {SHAPE(3, 2, 3, 4), SHAPE(3, 2, 5, 4), SHAPE(2, 12, 4), SHAPE(1, 12)}, cross_projection, false},
     {"token_at", 1, {SHAPE(3, 3, 4, 5)}, token_at, false},
     {"masked_mean", 1, {SHAPE(3, 3, 4, 5)}, masked_mean, false},
+    {"grid_mean", 1, {SHAPE(3, 2, 25, 5)}, grid_mean, false},
+    {"token_conv", 3, {SHAPE(3, 3, 4, 5), SHAPE(2, 5, 3), SHAPE(2, 5, 9)}, token_conv, false},
     {"scale, add, activations", 2, {SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, elementwise, false},
     {"add to itself", 1, {SHAPE(2, 5, 9)}, add_to_itself, false},
     {"add_broadcast", 3, {SHAPE(4, 3, 2, 4, 5), SHAPE(2, 4, 5), SHAPE(1, 5)}, add_broadcast, false},
