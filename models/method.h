@@ -25,6 +25,7 @@ typedef struct {
   xr_var joint_length; /* i32 [B]: the same, times joint_scales: of the captions of several scales in one */
   int32_t joint_scales;
   xr_var masked_ids, mask_index, mask_label; /* i32 [B, context], [R], [R]: see xr_batch and models/mlm.h */
+  xr_var identity_samples;                   /* f32 [1]: samples of an identity in the batch, where a loss needs several; or empty */
   xr_var total;                              /* f32 [1]: the loss to minimise */
   int losses;
   xr_var loss[XR_MAX_LOSSES]; /* f32 [1] each: its terms, without their weights */

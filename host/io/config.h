@@ -89,6 +89,8 @@ typedef struct {
     char *dataset; /* a name that `xreid data` knows */
     char *root, *vocabulary;
     xr_config_tokenizer tokenizer;
+    bool allow_gaps;
+    double val_holdout;
     int64_t cache_mib, workers;
   } data;
   struct {
@@ -155,6 +157,7 @@ typedef struct {
   } loss;
   struct {
     double flip, erase;
+    bool flip_swaps_words;
     int64_t pad;
     double erase_area[2], erase_aspect[2], erase_fill[3];
   } augment;

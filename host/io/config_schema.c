@@ -6,7 +6,7 @@
 
 /* ---- words */
 
-static const cyaml_strval_t methods[] = {{"irra", XR_CONFIG_IRRA}};
+static const cyaml_strval_t methods[] = {{"irra", XR_CONFIG_IRRA}, {"cmsn", XR_CONFIG_CMSN}};
 static const cyaml_strval_t tokenizers[] = {{"clip", XR_CONFIG_TOKENIZER_CLIP}, {"irra", XR_CONFIG_TOKENIZER_IRRA}};
 static const cyaml_strval_t resizes[] = {
     {"nearest", XR_CONFIG_NEAREST}, {"bilinear", XR_CONFIG_BILINEAR}, {"bicubic", XR_CONFIG_BICUBIC}, {"lanczos", XR_CONFIG_LANCZOS}};
@@ -74,6 +74,8 @@ static const cyaml_schema_field_t data_fields[] = {TEXT(data_type, dataset),
                                                    TEXT(data_type, root),
                                                    TEXT(data_type, vocabulary),
                                                    WORD(data_type, tokenizer, tokenizers),
+                                                   BOOL(data_type, allow_gaps),
+                                                   FLOAT(data_type, val_holdout),
                                                    INT(data_type, cache_mib),
                                                    INT(data_type, workers),
                                                    CYAML_FIELD_END};
@@ -145,6 +147,7 @@ static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm),  SEC
 
 SECTION_TYPE(augment) augment_type;
 static const cyaml_schema_field_t augment_fields[] = {FLOAT(augment_type, flip),
+                                                      BOOL(augment_type, flip_swaps_words),
                                                       INT(augment_type, pad),
                                                       FLOAT(augment_type, erase),
                                                       FLOATS(augment_type, erase_area),
@@ -242,6 +245,7 @@ const cyaml_schema_value_t xr_config_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_PO
 
 const xr_config_rule xr_config_rules[] = {
     {.path = "data.dataset", .words = datasets},
+    {.path = "data.val_holdout", .minimum = 0, .maximum = 0.5},
     {.path = "data.cache_mib", .minimum = 0, .maximum = MANY},
     {.path = "data.workers", .minimum = 0, .maximum = 256},
     {.path = "image.height", .minimum = 8, .maximum = 4096},

@@ -251,6 +251,15 @@ Test(config, delivered_configurations_load) {
   cr_expect_str_eq(c->paper.figures.R1, "73.38");
   cr_expect_eq(c->vision.width, 768);
   expect_round_trip(c);
+  c = load_file(REPOSITORY "configs/irra_icfg-pedes.yaml");
+  cr_expect_str_eq(c->data.dataset, "icfg-pedes");
+  cr_expect_eq(c->data.val_holdout, 0.05);
+  cr_expect_str_eq(c->paper.figures.mINP, "7.93");
+  expect_round_trip(c);
+  c = load_file(REPOSITORY "configs/irra_rstpreid.yaml");
+  cr_expect_str_eq(c->data.dataset, "rstpreid");
+  cr_expect_str_eq(c->paper.figures.R10, "88.20");
+  expect_round_trip(c);
   c = load_file(REPOSITORY "configs/quickstart.yaml");
   cr_expect_eq(c->vision.width, 128);
   cr_expect_eq(c->image.height, 96);
@@ -352,6 +361,7 @@ Test(config, wrong_words_name_the_right_ones) {
 
 Test(config, numbers_out_of_range_name_the_range) {
   expect_error("train: {epochs: 0}\n", ":1:17: 'train.epochs' takes 1 to 1000000, not '0'");
+  expect_error("data: {val_holdout: 0.6}\n", ":1:21: 'data.val_holdout' takes 0 to 0.5, not '0.6'");
   expect_error("augment: {flip: 1.01}\n", ":1:17: 'augment.flip' takes 0 to 1, not '1.01'");
   expect_error("image: {std: [1, 0, 1]}\n", ":1:18: 'image.std[1]' takes 1e-06 to 10, not '0'");
   expect_error("train: {seed: -99999999999999999999}\n", ":1:15: 'train.seed' takes 0 to 9007199254740992, not '-99999999999999999999'");
