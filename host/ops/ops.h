@@ -54,6 +54,11 @@ xr_var xr_token_at(xr_graph *g, const char *label, xr_var x, int64_t index);
 xr_var xr_take_rows_of(xr_graph *g, const char *label, xr_var x, xr_var index);
 /* x [B, N, D], length i32 [B] or empty -> [B, D]: mean of the tokens first .. length-1 */
 xr_var xr_masked_mean_of(xr_graph *g, const char *label, xr_var x, xr_var length, int64_t first);
+/* x [B, H W, D], or [B, 1 + H W, D] with a class token that is left out -> [B, (H / factor) (W / factor), D]: means of square cells */
+xr_var xr_grid_mean_of(xr_graph *g, const char *label, xr_var x, int64_t grid_height, int64_t grid_width, int64_t factor);
+/* x [B, T, D], weight [D, K] (K odd, up to 9), length i32 [B] or empty -> [B, T, D]: each channel convolved along the tokens, 0 from
+ * length on */
+xr_var xr_token_conv_of(xr_graph *g, const char *label, xr_var x, xr_var weight, xr_var length);
 
 /* ---- normalisation */
 /* Parameters "<name>.weight" of ones and "<name>.bias" of zeros. */
@@ -100,6 +105,7 @@ xr_var xr_activate(xr_graph *g, const char *label, xr_var x, xr_activation_kind 
 xr_var xr_dropout_of(xr_graph *g, const char *label, xr_var x, float rate); /* x itself in inference graphs or at rate 0 */
 xr_var xr_cast_to(xr_graph *g, const char *label, xr_var x, xr_dtype dtype);
 xr_var xr_reshape(xr_graph *g, const char *label, xr_var x, xr_shape shape);
+xr_var xr_detach(xr_graph *g, const char *label, xr_var x); /* x as a constant: no gradient goes through */
 xr_var xr_transpose_axes(xr_graph *g, const char *label, xr_var x, const int axes[XR_MAX_RANK]);
 xr_var xr_slice_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t start, int64_t length);
 xr_var xr_concat_of(xr_graph *g, const char *label, int count, const xr_var *x, int axis);

@@ -2,6 +2,7 @@
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/base/random.h"
 #include "host/data/image_write.h"
 #include "host/data/loader.h"
 #include "tests/data/scratch.h"
@@ -177,6 +178,63 @@ Test(loader, an_epoch_resumes_in_the_middle) {
   for (int64_t first = 0; first <= 3; first++) expect_epoch(&f, l, 7, first, 3);
   cr_assert_eq(xr_loader_start_epoch(l, 7, 4), XR_BAD_ARGUMENT);
   expect_message("epoch 7 has 3 batches, it cannot start at batch 4");
+  xr_loader_free(l);
+  fixture_free(&f);
+}
+
+/* Masked words are those that mask.h draws for the sample's place in the epoch, whoever prepares the batch and wherever one begins; with
+ * `mask_tokens` the other captions are masked by a draw of their own. */
+static void expect_masked_batch(const fixture *f, const xr_batch *batch, const xr_loader_options *o, uint64_t epoch) {
+  enum { PLACES = BATCH * CONTEXT };
+  const xr_split *train = &f->dataset->splits[XR_SPLIT_TRAIN];
+  const int64_t rows = xr_mask_capacity(BATCH, CONTEXT, o->mask.probability);
+  int32_t tokens[PLACES], masked[PLACES], targets[PLACES], index[PLACES], label[PLACES];
+  int length;
+  for (int32_t place = 0; place < BATCH; place++) {
+    const int32_t real = place < batch->count ? place : batch->count - 1;
+    xr_mask_draw draw = {xr_random_key(o->seed, "mask"), epoch, (uint64_t)(batch->number * BATCH + real)};
+    int32_t *of = tokens + place * CONTEXT;
+    cr_assert_eq(xr_tokenize(f->tokenizer, train->captions[batch->samples[place]].text, CONTEXT, of, &length), XR_OK);
+    memcpy(masked + place * CONTEXT, of, CONTEXT * sizeof *of);
+    xr_mask_caption(&o->mask, draw, xr_tokenizer_mask(f->tokenizer), CONTEXT, masked + place * CONTEXT, targets + place * CONTEXT);
+    draw.key = xr_random_key(o->seed, "mask of the other losses");
+    if (o->mask_tokens) xr_mask_caption(&o->mask, draw, xr_tokenizer_mask(f->tokenizer), CONTEXT, of, NULL);
+  }
+  cr_assert_eq(batch->mask_rows, rows);
+  cr_assert_geq(xr_mask_collect(PLACES, masked, targets, rows, index, label), BATCH);
+  cr_assert_arr_eq(batch->tokens, tokens, sizeof tokens);
+  cr_assert_arr_eq(batch->masked_tokens, masked, sizeof masked);
+  cr_assert_arr_eq(batch->mask_index, index, (size_t)rows * sizeof *index);
+  cr_assert_arr_eq(batch->mask_label, label, (size_t)rows * sizeof *label);
+}
+
+Test(loader, masked_words_depend_on_the_place_in_the_epoch_alone) {
+  fixture f = fixture_new(false);
+  for (int workers = 0; workers <= 3; workers++) {
+    xr_loader_options o = options_for(workers, 3, IMAGES);
+    o.mask = (xr_mask_options){.probability = 0.3f, .mask_share = 0.8f, .random_share = 0.1f};
+    o.mask_tokens = workers % 2;
+    xr_loader *l = open_training(&f, o);
+    for (uint64_t epoch = 0; epoch < 2; epoch++)
+      for (int64_t first = 0; first < 4; first += 3) {
+        const xr_batch *batch;
+        start(l, epoch, first);
+        while ((batch = next(l))) {
+          expect_masked_batch(&f, batch, &o, epoch);
+          xr_loader_release(l, batch);
+        }
+      }
+    xr_loader_free(l);
+  }
+  xr_loader_options o = options_for(0, 2, 0);
+  o.mask = (xr_mask_options){.probability = 0.3f, .mask_share = 0.8f, .random_share = 0.3f};
+  xr_loader *l;
+  cr_assert_eq(xr_loader_open(&l, f.dataset, f.sampler, f.tokenizer, &o), XR_BAD_INPUT);
+  expect_message("shares of 0.8 (mask) and 0.3 (random)");
+  l = open_training(&f, options_for(0, 2, 0));
+  start(l, 0, 0);
+  const xr_batch *batch = next(l);
+  cr_assert(!batch->masked_tokens && !batch->mask_index && !batch->mask_label && batch->mask_rows == 0);
   xr_loader_free(l);
   fixture_free(&f);
 }
@@ -392,6 +450,71 @@ Test(loader, stops_at_any_time) {
       xr_loader_free(l);
     }
   xr_loader_free(NULL);
+  fixture_free(&f);
+}
+
+/* Captions of eight images, with words that hold the sides' names and with a caption that is cut after "left". */
+static fixture sides_fixture(void) {
+  static const char *const captions[4] = {"left right lefty", "right", "ab copyright left ab", "a a a a a a a a a a a a a left left"};
+  fixture f = {.folder = scratch_new()};
+  char json[4096], path[XR_PATH_MAX];
+  size_t used = 0;
+  int32_t pids[8];
+  snprintf(path, sizeof path, "%s/imgs", f.folder.root);
+  cr_assert_eq(xr_make_folders(path), XR_OK);
+  for (int i = 0; i < 8; i++) {
+    image_path(path, &f, i);
+    write_noise(path, i);
+    used += (size_t)snprintf(json + used, sizeof json - used,
+                             "%s{\"id\":1,\"file_path\":\"%d.img\",\"split\":\"train\",\"captions\":[\"%s\"]}", i ? "," : "[", i,
+                             captions[i % 4]);
+    pids[i] = 1;
+  }
+  snprintf(json + used, sizeof json - used, "]");
+  scratch_text(&f.folder, "reid_raw.json", json);
+  scratch_text(&f.folder, "merges.txt", "#version: 0.2\nl e\nle f\nlef t</w>\nr i\nri g\nrig h\nrigh t</w>\nlef t\n");
+  cr_assert(xr_dataset_open(&f.dataset, "cuhk-pedes", f.folder.root, NULL) == XR_OK, "%s", xr_message());
+  snprintf(path, sizeof path, "%s/merges.txt", f.folder.root);
+  cr_assert(xr_tokenizer_load(&f.tokenizer, path, XR_TOKENIZER_CLIP) == XR_OK, "%s", xr_message());
+  cr_assert_eq(xr_sampler_open(&f.sampler, pids, 8, &(xr_sampler_options){.batch = 4, .seed = 4}), XR_OK);
+  return f;
+}
+
+Test(loader, left_and_right_change_places_with_the_flip) {
+  static const char *const mirrored[4] = {"right left lefty", "left", "ab copyright right ab", "a a a a a a a a a a a a a right right"};
+  fixture f = sides_fixture();
+  int seen[4][2] = {{0}}; /* of each caption: straight, mirrored */
+  for (int swaps = 0; swaps < 2; swaps++) {
+    xr_loader_options options = options_for(2, 2, 8);
+    options.flip_swaps_words = swaps;
+    xr_loader *l = open_training(&f, options);
+    for (uint64_t epoch = 0; epoch < 6; epoch++) {
+      const xr_batch *batch;
+      start(l, epoch, 0);
+      while ((batch = next(l))) {
+        for (int32_t i = 0; i < batch->count; i++) {
+          const int32_t sample = batch->samples[i];
+          const bool flip = batch->decisions[i].flip;
+          expect_tokens(&f, batch, i, flip && swaps ? mirrored[sample % 4] : f.dataset->splits[XR_SPLIT_TRAIN].captions[sample].text);
+          seen[sample % 4][flip]++;
+        }
+        xr_loader_release(l, batch);
+      }
+    }
+    xr_loader_free(l);
+  }
+  for (int i = 0; i < 4; i++) cr_assert(seen[i][0] && seen[i][1], "caption %d: %d straight, %d mirrored", i, seen[i][0], seen[i][1]);
+  fixture_free(&f);
+}
+
+Test(loader, sides_must_be_single_tokens) {
+  fixture f = fixture_new(false);
+  xr_loader *l;
+  xr_loader_options options = options_for(1, 2, 0);
+  options.flip_swaps_words = true;
+  cr_assert_eq(xr_loader_open(&l, f.dataset, f.sampler, f.tokenizer, &options), XR_BAD_INPUT);
+  cr_assert_null(l);
+  expect_message("needs a single token for \"left\"");
   fixture_free(&f);
 }
 
