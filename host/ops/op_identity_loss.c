@@ -1,5 +1,6 @@
 /* centre_alignment, centre_memory, semi_positive_triplet: losses on who is who in a batch, whose gradient is made in forward */
 #include "host/ops/ops_internal.h"
+#include "kernels/loss/centre/centre_memory.h"
 
 /* ---- centre_alignment: in 2 or 3 x f32 [B, D], identity i32 [B]; out loss, samples an identity, their numbers [B], gradient [A, B, D] */
 static xr_centre_alignment centre_arguments(const xr_node *node, const xr_run *run) {
@@ -71,31 +72,29 @@ xr_var xr_centre_alignment_loss(xr_graph *g, const char *label, int sets, const 
   return out[0];
 }
 
-/* ---- centre_memory: in 2 or 3 x f32 [B, D], identity i32 [B], as many banks [C, D] and seen [C], which forward changes; out loss */
-typedef struct {
-  int sets;
-  float momentum;
-  bool stop_gradient_combined;
-} memory_attributes;
+/* ---- centre_memory: in 2 or 3 x f32 [B, D], identity i32 [B], as many banks f32 [C, D], seen f32 [C]; out loss. Banks and seen are
+ * state, which forward changes. */
+static int memory_sets(const xr_node *node) { return (xr_input_count(node) - 2) / 2; }
 
 static xr_centre_memory memory_arguments(const xr_node *node, const xr_run *run) {
-  const memory_attributes *a = xr_attributes(node);
+  const xr_centre_memory_options *o = xr_attributes(node);
+  const int sets = memory_sets(node);
   const xr_shape x = xr_input_shape(node, 0);
   xr_centre_memory k = {.batch = x.dim[0],
                         .width = x.dim[1],
-                        .classes = xr_input_shape(node, a->sets + 1).dim[0],
-                        .sets = a->sets,
-                        .momentum = a->momentum,
-                        .stop_gradient_combined = a->stop_gradient_combined};
+                        .classes = o->classes,
+                        .sets = sets,
+                        .momentum = o->momentum,
+                        .stop_gradient_combined = o->stop_gradient_combined};
   if (!run) return k;
-  for (int set = 0; set < a->sets; set++) {
+  for (int set = 0; set < sets; set++) {
     k.x[set] = run->in[set];
-    k.bank[set] = (float *)(uintptr_t)run->in[a->sets + 1 + set]; /* state: its one writer */
+    k.bank[set] = (float *)(uintptr_t)run->in[sets + 1 + set];
     k.dx[set] = run->din[set];
     k.accumulate_dx[set] = xr_bit(run->accumulate, set);
   }
-  k.identity = run->in[a->sets];
-  k.seen = (float *)(uintptr_t)run->in[2 * a->sets + 1];
+  k.identity = run->in[sets];
+  k.seen = (float *)(uintptr_t)run->in[2 * sets + 1];
   k.loss = run->out[0];
   k.workspace = run->workspace;
   k.dloss = run->dout[0];
@@ -103,15 +102,15 @@ static xr_centre_memory memory_arguments(const xr_node *node, const xr_run *run)
 }
 
 static xr_status memory_infer(xr_node *node) {
-  const memory_attributes *a = xr_attributes(node);
+  const int sets = memory_sets(node);
   const xr_shape x = xr_input_shape(node, 0);
   XR_TRY(xr_expect_rank(node, 0, 2, "the first set"));
-  for (int set = 0; set < a->sets; set++) XR_TRY(xr_expect_input(node, set, XR_F32, x, "a set of features"));
-  XR_TRY(xr_expect_input(node, a->sets, XR_I32, XR_SHAPE(x.dim[0]), "the identities"));
+  for (int set = 0; set < sets; set++) XR_TRY(xr_expect_input(node, set, XR_F32, x, "a set of features"));
+  XR_TRY(xr_expect_input(node, sets, XR_I32, XR_SHAPE(x.dim[0]), "the identities"));
   const xr_centre_memory k = memory_arguments(node, NULL);
   XR_TRY(xr_centre_memory_check(&k));
   xr_set_output(node, 0, XR_F32, XR_SHAPE(1));
-  xr_set_keep(node, (1u << (a->sets + 1)) - 1, 0);
+  xr_set_keep(node, (1u << (2 * sets + 1)) - 1, 0);
   return XR_OK;
 }
 
@@ -133,22 +132,21 @@ static xr_status memory_backward(const xr_node *node, const xr_run *run) {
 static const xr_op memory_op = {
     .name = "centre_memory", .infer = memory_infer, .workspace = memory_workspace, .forward = memory_forward, .backward = memory_backward};
 
-xr_var xr_centre_memory_loss(xr_graph *g, const char *label, int sets, const xr_var *x, xr_var identity, int64_t classes,
-                             xr_centre_memory_options options) {
+xr_var xr_centre_memory_loss(xr_graph *g, const char *label, int sets, const xr_var *x, xr_var identity, xr_centre_memory_options options) {
+  static const char *const bank[XR_CENTRE_SETS] = {"image_centres", "text_centres", "combined_centres"};
+  const xr_init zero = {XR_INIT_ZERO, 0};
   xr_var in[2 * XR_CENTRE_SETS + 2];
-  if (sets < 2 || sets > XR_CENTRE_SETS) return xr_graph_fail(g, XR_BAD_ARGUMENT, "%s: %d sets of features, 2 or 3 are legal", label, sets);
+  if (sets < 2 || sets > XR_CENTRE_SETS || options.classes < 1)
+    return xr_graph_fail(g, XR_BAD_ARGUMENT, "%s: %d sets of features (2 or 3 are legal), %lld identities", label, sets,
+                         (long long)options.classes);
+  const int64_t width = xr_last_dim(xr_shape_of(g, x[0]));
   memcpy(in, x, (size_t)sets * sizeof *x);
   in[sets] = identity;
   xr_scope_begin(g, "%s", label);
-  for (int set = 0; set < sets; set++) {
-    xr_scope_begin(g, "bank.%d", set);
-    in[sets + 1 + set] = xr_state(g, "", XR_SHAPE(classes, xr_last_dim(xr_shape_of(g, x[set]))), (xr_init){XR_INIT_ZERO, 0});
-    xr_scope_end(g);
-  }
-  in[2 * sets + 1] = xr_state(g, "seen", XR_SHAPE(classes), (xr_init){XR_INIT_ZERO, 0});
+  for (int set = 0; set < sets; set++) in[sets + 1 + set] = xr_state(g, bank[set], XR_SHAPE(options.classes, width), zero);
+  in[2 * sets + 1] = xr_state(g, "seen", XR_SHAPE(options.classes), zero);
   xr_scope_end(g);
-  const memory_attributes a = {sets, options.momentum, options.stop_gradient_combined};
-  return xr_apply_one(g, &memory_op, label, &a, sizeof a, 2 * sets + 2, in);
+  return xr_apply_one(g, &memory_op, label, &options, sizeof options, 2 * sets + 2, in);
 }
 
 /* ---- semi_positive_triplet: in cosines f32 [B, B], identity i32 [B], image i32 [B]; out loss, gradient [B, B] */
