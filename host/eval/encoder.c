@@ -10,6 +10,7 @@ typedef struct {
   xr_graph *graph;
   xr_encoder_graph model;
   xr_plan *plan;
+  xr_var tokens; /* f32; empty: not asked for */
 } side;
 
 struct xr_encoder {
@@ -25,6 +26,10 @@ static xr_status make_side(xr_encoder *e, side *s, xr_parameters *parameters, co
   s->graph = xr_graph_new(parameters, (xr_graph_options){.name = name, .compute = e->options.compute});
   if (!s->graph) return XR_NO_MEMORY;
   build(s->graph, &context, &s->model);
+  if (e->options.tokens) {
+    s->tokens = xr_cast_to(s->graph, "tokens", s->model.tokens, XR_F32);
+    xr_output(s->graph, "tokens", s->tokens);
+  }
   XR_TRY(xr_graph_status(s->graph));
   return xr_plan_new(&s->plan, s->graph, (xr_var){0}, (xr_plan_options){.backend = e->options.backend});
 }
@@ -110,6 +115,58 @@ static xr_status encode(const xr_encoder *e, const side *s, xr_loader *loader, v
   return status;
 }
 
+/* ---- samples from anywhere */
+static int64_t elements_per_sample(const side *s, xr_var v) {
+  const xr_shape shape = xr_shape_of(s->graph, v);
+  return xr_elements(shape) / shape.dim[0];
+}
+
+/* Reads n samples into the inputs; the places of the batch that are left hold zeros. */
+static xr_status feed_samples(const side *s, xr_executor *executor, const xr_sample_source *source, int64_t first, int64_t n) {
+  const xr_var input = s->model.pixels.id ? s->model.pixels : s->model.ids;
+  const int64_t batch = xr_shape_of(s->graph, s->model.features).dim[0];
+  const size_t row_bytes = (size_t)elements_per_sample(s, input) * xr_dtype_bytes(xr_dtype_of(s->graph, input));
+  char *rows = xr_executor_input(executor, input);
+  int32_t *end = s->model.end.id ? xr_executor_input(executor, s->model.end) : NULL;
+  if (!rows || (s->model.end.id && !end)) return XR_DEVICE;
+  memset(rows, 0, (size_t)batch * row_bytes);
+  if (end) memset(end, 0, (size_t)batch * sizeof *end);
+  XR_TRY(source->read(source->context, first, n, rows, end));
+  return xr_executor_upload(executor);
+}
+
+static xr_status run_samples(const side *s, xr_executor *executor, const xr_sample_source *source, float *features, float *tokens) {
+  const int64_t batch = xr_shape_of(s->graph, s->model.features).dim[0], width = elements_per_sample(s, s->model.features);
+  for (int64_t first = 0; first < source->count; first += batch) {
+    const int64_t n = source->count - first < batch ? source->count - first : batch;
+    XR_TRY(feed_samples(s, executor, source, first, n));
+    XR_TRY(xr_executor_forward(executor, (xr_seed){0}));
+    XR_TRY(take(s, executor, n, features + first * width));
+    if (!tokens) continue;
+    const int64_t token_elements = elements_per_sample(s, s->tokens);
+    memcpy(tokens + first * token_elements, xr_executor_value(executor, s->tokens), (size_t)(n * token_elements) * sizeof *tokens);
+  }
+  return XR_OK;
+}
+
+static const side *side_of(const xr_encoder *e, xr_encoder_side which) { return which == XR_ENCODE_IMAGES ? &e->image : &e->text; }
+
+xr_status xr_encode_samples(xr_encoder *e, xr_encoder_side which, const xr_sample_source *source, void *memory, float *features,
+                            float *tokens) {
+  const side *s = side_of(e, which);
+  xr_executor *executor;
+  XR_TRY(xr_executor_new(&executor, s->plan, (xr_executor_options){.memory = memory, .no_graph = e->options.no_graph}));
+  xr_status status = run_samples(s, executor, source, features, tokens);
+  xr_executor_free(executor);
+  return status;
+}
+
+int64_t xr_encoder_tokens(const xr_encoder *e, xr_encoder_side which) {
+  const side *s = side_of(e, which);
+  return xr_shape_of(s->graph, s->model.tokens).dim[1];
+}
+
+/* ---- splits */
 static xr_loader_options loader_options(const xr_config *c) {
   return (xr_loader_options){.width = (int32_t)c->image.width,
                              .height = (int32_t)c->image.height,

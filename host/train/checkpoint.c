@@ -11,6 +11,7 @@
 #include "host/base/file.h"
 #include "host/base/memory.h"
 #include "host/io/safetensors.h"
+#include "models/weights.h"
 
 #define PREFIX "step-"
 #define SUFFIX ".safetensors"
@@ -87,19 +88,19 @@ static xr_status save_with(xr_arena *arena, const char *path, const xr_parameter
 
 xr_status xr_checkpoint_save(const char *path, const xr_config *config, const xr_parameters *parameters,
                              const xr_progress_state *progress) {
-  char *yaml = NULL, *state = progress_to_json(progress), statistics[200];
+  char *yaml = NULL, *state = progress_to_json(progress);
   xr_arena *arena = xr_arena_new();
   xr_status status = state && arena ? xr_config_to_yaml(config, &yaml) : xr_fail(XR_NO_MEMORY, "out of memory");
   if (status == XR_OK) {
-    const double *m = config->image.mean, *s = config->image.std;
-    snprintf(statistics, sizeof statistics, "{\"mean\": [%.9g, %.9g, %.9g], \"std\": [%.9g, %.9g, %.9g]}", m[0], m[1], m[2], s[0], s[1],
-             s[2]);
+    xr_weights_about about;
+    xr_weights_describe(config, &about);
     xr_metadata metadata[] = {{"format", "xreid-checkpoint-1"},
                               {"xreid", XREID_VERSION},
                               {"config", yaml},
                               {"progress", state},
-                              {"activation", config->model.activation == XR_CONFIG_GELU ? "gelu" : "quick_gelu"},
-                              {"image_statistics", statistics}};
+                              {"activation", about.activation},
+                              {"image_statistics", about.image_statistics},
+                              {"position_grid", about.position_grid}};
     status = save_with(arena, path, parameters, progress != NULL, metadata, sizeof metadata / sizeof *metadata);
   }
   xr_arena_free(arena);

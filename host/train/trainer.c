@@ -47,7 +47,6 @@ static xr_status check_method_options(const xr_config *c) {
     return xr_fail(XR_UNSUPPORTED, "text.mask_aug: this build has no masked-language loss; set it to off");
   if (!c->sampler.drop_last)
     return xr_fail(XR_UNSUPPORTED, "sampler.drop_last: a step has one shape, so an incomplete last batch is left out; set it to true");
-  if (*c->model.weights) return xr_fail(XR_UNSUPPORTED, "model.weights: this build cannot start from foreign weights yet; leave it empty");
   return XR_OK;
 }
 
@@ -66,8 +65,9 @@ static xr_status prepare(training *t) {
   if (t->options->resume && xr_checkpoint_newest(t->run.checkpoints, newest) == XR_OK) {
     XR_TRY(xr_checkpoint_load(newest, t->model.parameters, true, &t->at));
     xr_info("Going on from %s: epoch %lld, step %lld", newest, (long long)t->at.epoch, (long long)t->at.step);
-  } else if (t->options->resume) {
-    xr_info("%s holds no checkpoint: starting from the beginning", t->run.checkpoints);
+  } else {
+    if (t->options->resume) xr_info("%s holds no checkpoint: starting from the beginning", t->run.checkpoints);
+    if (*c->model.weights) XR_TRY(xr_weights_load_file(c->model.weights, c, t->model.parameters, XR_WEIGHTS_TO_TRAIN));
   }
   return xr_run_folder_rewind(&t->run, t->at.step);
 }
