@@ -15,13 +15,15 @@ typedef struct {
 
 /* Inputs of a training step and what it computes. Inputs that a method does not use are empty. */
 typedef struct {
-  xr_var pixels;    /* u8 [B, H, W, 3] */
-  xr_var decisions; /* i32 [B, 7]: xr_augment_decision */
-  xr_var ids;       /* i32 [B, context] */
-  xr_var end;       /* i32 [B]: place of the end-of-text token */
-  xr_var identity;  /* i32 [B]: training label */
-  xr_var image;     /* i32 [B]: image_id; captions of one image share it */
-  xr_var total;     /* f32 [1]: the loss to minimise */
+  xr_var pixels;                             /* u8 [B, H, W, 3] */
+  xr_var decisions;                          /* i32 [B, 7]: xr_augment_decision */
+  xr_var ids;                                /* i32 [B, context] captions; empty when every loss sees the masked ones */
+  xr_var end;                                /* i32 [B]: place of the end-of-text token */
+  xr_var identity;                           /* i32 [B]: training label */
+  xr_var image;                              /* i32 [B]: image_id; captions of one image share it */
+  xr_var length;                             /* i32 [B]: tokens, start and end included */
+  xr_var masked_ids, mask_index, mask_label; /* i32 [B, context], [R], [R]: see xr_batch and models/mlm.h */
+  xr_var total;                              /* f32 [1]: the loss to minimise */
   int losses;
   xr_var loss[XR_MAX_LOSSES]; /* f32 [1] each: its terms, without their weights */
   const char *loss_name[XR_MAX_LOSSES];

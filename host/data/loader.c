@@ -8,6 +8,7 @@
 
 #include "host/base/file.h"
 #include "host/base/memory.h"
+#include "host/base/random.h"
 #include "host/data/pixels.h"
 
 /* One place in the ring. What a batch holds is written by the workers without the lock: each sample by one of them. */
@@ -16,6 +17,7 @@ typedef struct {
   int32_t *samples, *tokens, *lengths, *pids, *image_ids, *labels;
   uint8_t *pixels;
   xr_augment_decision *decisions;
+  int32_t *masked, *targets, *mask_index, *mask_label; /* NULL without masked words */
   bool used, delivered;
   int32_t filled;        /* samples that are done */
   int32_t failed_sample; /* within the batch; B: none */
@@ -66,7 +68,22 @@ struct xr_loader {
 
 static slot *slot_of(const xr_loader *l, int64_t batch) { return &l->slots[batch % l->options.slots]; }
 
+static bool masks(const xr_loader *l) { return l->sampler && l->options.mask.probability > 0; }
+
+static int64_t mask_rows(const xr_loader *l) { return xr_mask_capacity(l->batch_size, l->options.context, l->options.mask.probability); }
+
 /* ---- workers */
+
+static void mask_words(const xr_loader *l, const ticket *t) {
+  const size_t context = (size_t)l->options.context;
+  const int32_t mask_id = xr_tokenizer_mask(l->tokenizer);
+  int32_t *tokens = t->slot->tokens + (size_t)t->place * context, *masked = t->slot->masked + (size_t)t->place * context;
+  xr_mask_draw draw = {.key = xr_random_key(l->options.seed, "mask"), .epoch = l->epoch, .position = (uint64_t)t->position};
+  memcpy(masked, tokens, context * sizeof *masked);
+  xr_mask_caption(&l->options.mask, draw, mask_id, l->options.context, masked, t->slot->targets + (size_t)t->place * context);
+  draw.key = xr_random_key(l->options.seed, "mask of the other losses");
+  if (l->options.mask_tokens) xr_mask_caption(&l->options.mask, draw, mask_id, l->options.context, tokens, NULL);
+}
 
 static xr_status fill_sample(const xr_loader *l, xr_resizer *resizer, const ticket *t) {
   slot *s = t->slot;
@@ -81,6 +98,7 @@ static xr_status fill_sample(const xr_loader *l, xr_resizer *resizer, const tick
                                          s->tokens + (size_t)place * (size_t)l->options.context, &length);
     if (status != XR_OK) return xr_fail_in(status, "%s: caption %d", l->split->images[image].path, caption->number);
     s->lengths[place] = length;
+    if (masks(l)) mask_words(l, t);
   }
   const xr_image_record *record = &l->split->images[image];
   s->pids[place] = record->pid;
@@ -177,6 +195,20 @@ static xr_status check_options(const xr_loader_options *o, int32_t batch) {
   return XR_OK;
 }
 
+static xr_status make_masks(const xr_loader *l, slot *s) {
+  const size_t places = (size_t)l->batch_size * (size_t)l->options.context, rows = (size_t)mask_rows(l);
+  s->masked = XR_NEW_ARRAY(l->arena, int32_t, places);
+  s->targets = XR_NEW_ARRAY(l->arena, int32_t, places);
+  s->mask_index = XR_NEW_ARRAY(l->arena, int32_t, rows);
+  s->mask_label = XR_NEW_ARRAY(l->arena, int32_t, rows);
+  if (!s->masked || !s->targets || !s->mask_index || !s->mask_label) return XR_NO_MEMORY;
+  s->batch.masked_tokens = s->masked;
+  s->batch.mask_index = s->mask_index;
+  s->batch.mask_label = s->mask_label;
+  s->batch.mask_rows = (int64_t)rows;
+  return XR_OK;
+}
+
 static xr_status make_slot(const xr_loader *l, slot *s) {
   const size_t size = (size_t)l->batch_size;
   int32_t **const lists[] = {&s->samples, &s->pids, &s->image_ids, &s->labels, &s->lengths, &s->tokens};
@@ -198,7 +230,7 @@ static xr_status make_slot(const xr_loader *l, slot *s) {
                         .image_ids = s->image_ids,
                         .labels = s->labels,
                         .decisions = s->decisions};
-  return XR_OK;
+  return masks(l) ? make_masks(l, s) : XR_OK;
 }
 
 static xr_status make_parts(xr_loader *l, bool with_images) {
@@ -243,6 +275,7 @@ xr_status xr_loader_open(xr_loader **loader, const xr_dataset *dataset, const xr
   *loader = NULL;
   const xr_split *train = &dataset->splits[XR_SPLIT_TRAIN];
   XR_TRY(xr_augment_check(&options->augment));
+  XR_TRY(xr_mask_check(&options->mask));
   if (xr_sampler_samples(sampler) != train->caption_count)
     return xr_fail(XR_BAD_ARGUMENT, "the sampler has %zu samples, the train split %zu captions", xr_sampler_samples(sampler),
                    train->caption_count);
@@ -327,10 +360,16 @@ static void pad_batch(const xr_loader *l, slot *s) {
   const struct {
     void *list;
     size_t bytes;
-  } arrays[] = {{s->samples, sizeof *s->samples},     {s->tokens, (size_t)l->options.context * sizeof *s->tokens},
-                {s->lengths, sizeof *s->lengths},     {s->pids, sizeof *s->pids},
-                {s->image_ids, sizeof *s->image_ids}, {s->labels, sizeof *s->labels},
-                {s->decisions, sizeof *s->decisions}, {s->pixels, (size_t)l->options.width * (size_t)l->options.height * 3}};
+  } arrays[] = {{s->samples, sizeof *s->samples},
+                {s->tokens, (size_t)l->options.context * sizeof *s->tokens},
+                {s->lengths, sizeof *s->lengths},
+                {s->pids, sizeof *s->pids},
+                {s->image_ids, sizeof *s->image_ids},
+                {s->labels, sizeof *s->labels},
+                {s->decisions, sizeof *s->decisions},
+                {s->masked, (size_t)l->options.context * sizeof *s->masked},
+                {s->targets, (size_t)l->options.context * sizeof *s->targets},
+                {s->pixels, (size_t)l->options.width * (size_t)l->options.height * 3}};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
     if (!arrays[i].list) continue;
     const char *last = (const char *)arrays[i].list + (size_t)(s->batch.count - 1) * arrays[i].bytes;
@@ -370,6 +409,9 @@ xr_status xr_loader_next(xr_loader *loader, const xr_batch **batch) {
   pthread_mutex_unlock(&loader->lock);
   if (status != XR_OK || !s) return status;
   pad_batch(loader, s);
+  if (masks(loader))
+    xr_mask_collect((int64_t)s->batch.size * loader->options.context, s->masked, s->targets, mask_rows(loader), s->mask_index,
+                    s->mask_label);
   *batch = &s->batch;
   return XR_OK;
 }

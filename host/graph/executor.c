@@ -252,7 +252,9 @@ const xr_step_tail *xr_executor_tail(const xr_executor *e, xr_run_sequence seque
 xr_status xr_executor_sequence(xr_executor *e, xr_run_sequence sequence) {
   const xr_step_tail *tail = xr_executor_tail(e, sequence);
   XR_TRY(run_nodes(e, sequence, e->options.check_finite));
-  return tail ? tail->run(tail->context, e->plan->options.backend, e->runs[0].stream) : XR_OK;
+  if (!tail) return XR_OK;
+  const float *loss = xr_executor_piece(e, e->plan->value[e->plan->loss]);
+  return tail->run(tail->context, loss, e->plan->options.backend, e->runs[0].stream);
 }
 
 xr_status xr_executor_find_nonfinite(xr_executor *e, xr_seed seed) {

@@ -18,7 +18,8 @@ typedef struct xr_executor xr_executor;
 
 /* Work that ends every step and is captured with it: the optimiser. Kernels read what changes from step to step from memory. */
 typedef struct {
-  xr_status (*run)(void *context, xr_backend backend, xr_stream stream);
+  /* loss: the plan's, [1] on the backend */
+  xr_status (*run)(void *context, const float *loss, xr_backend backend, xr_stream stream);
   void *context;
   const void *scalars; /* plain memory, copied to backend_scalars before each step */
   void *backend_scalars;

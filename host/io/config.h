@@ -74,6 +74,10 @@ typedef struct {
     struct {
       double weight, smoothing;
     } id;
+    struct {
+      double weight, probability, mask_share, random_share;
+      int64_t layers;
+    } mlm;
   } loss;
   struct {
     double flip, erase;

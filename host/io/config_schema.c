@@ -86,10 +86,14 @@ static const cyaml_schema_field_t model_fields[] = {WORD(model_type, preset, pre
 SECTION_TYPE(loss) loss_type;
 SECTION_TYPE(loss.sdm) sdm_type;
 SECTION_TYPE(loss.id) id_type;
+SECTION_TYPE(loss.mlm) mlm_type;
 static const cyaml_schema_field_t sdm_fields[] = {FLOAT(sdm_type, weight), FLOAT(sdm_type, temperature), FLOAT(sdm_type, semi_weight),
                                                   CYAML_FIELD_END};
 static const cyaml_schema_field_t id_fields[] = {FLOAT(id_type, weight), FLOAT(id_type, smoothing), CYAML_FIELD_END};
-static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm), SECTION(loss_type, id), CYAML_FIELD_END};
+static const cyaml_schema_field_t mlm_fields[] = {FLOAT(mlm_type, weight),     INT(mlm_type, layers),         FLOAT(mlm_type, probability),
+                                                  FLOAT(mlm_type, mask_share), FLOAT(mlm_type, random_share), CYAML_FIELD_END};
+static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm), SECTION(loss_type, id), SECTION(loss_type, mlm),
+                                                   CYAML_FIELD_END};
 
 SECTION_TYPE(augment) augment_type;
 static const cyaml_schema_field_t augment_fields[] = {FLOAT(augment_type, flip),
@@ -140,8 +144,8 @@ static const cyaml_schema_field_t train_fields[] = {INT(train_type, seed),
 
 SECTION_TYPE(eval) eval_type;
 static const cyaml_schema_field_t eval_fields[] = {INT(eval_type, every),    TEXT(eval_type, split), INT(eval_type, batch),
-                                                   INT(eval_type, max_rank), TEXT(eval_type, ties),
-                                                   BOOL(eval_type, untrained), INT(eval_type, examples), CYAML_FIELD_END};
+                                                   INT(eval_type, max_rank), TEXT(eval_type, ties),  BOOL(eval_type, untrained),
+                                                   INT(eval_type, examples), CYAML_FIELD_END};
 
 SECTION_TYPE(paper) paper_type;
 SECTION_TYPE(paper.figures) figures_type;
@@ -188,6 +192,11 @@ const xr_config_rule xr_config_rules[] = {
     {.path = "loss.sdm.semi_weight", .minimum = 0, .maximum = 1},
     {.path = "loss.id.weight", .minimum = 0, .maximum = 1e6},
     {.path = "loss.id.smoothing", .minimum = 0, .maximum = 0.999},
+    {.path = "loss.mlm.weight", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.mlm.layers", .minimum = 1, .maximum = 64},
+    {.path = "loss.mlm.probability", .minimum = 1e-3, .maximum = 1},
+    {.path = "loss.mlm.mask_share", .minimum = 0, .maximum = 1},
+    {.path = "loss.mlm.random_share", .minimum = 0, .maximum = 1},
     {.path = "augment.flip", .minimum = 0, .maximum = 1},
     {.path = "augment.pad", .minimum = 0, .maximum = 1024},
     {.path = "augment.erase", .minimum = 0, .maximum = 1},

@@ -21,6 +21,10 @@ xr_var xr_linear_with(xr_graph *g, const char *label, xr_var x, xr_var weight, x
 /* The same with parameters "<name>.weight" [out, in], drawn with the standard deviation `std`, and "<name>.bias" of zeros. */
 xr_var xr_linear_of(xr_graph *g, xr_var x, const char *name, int64_t out_features, float std, xr_linear_options options);
 
+/* The projections of cross-attention: x [.., D] with rows 0 .. D-1 of weight [3 D, D] and bias [3 D] -> *q [.., D]; tokens [.., D] with the
+ * other rows -> *kv [.., 2 D], side by side */
+void xr_cross_projection(xr_graph *g, const char *label, xr_var x, xr_var tokens, xr_var weight, xr_var bias, xr_var *q, xr_var *kv);
+
 /* a [M, D] times b [N, D] transposed -> [M, N] */
 xr_var xr_matmul_transposed(xr_graph *g, const char *label, xr_var a, xr_var b);
 
@@ -44,6 +48,8 @@ xr_var xr_embed_tokens(xr_graph *g, const char *label, xr_var ids, xr_var table,
 xr_var xr_pick_token(xr_graph *g, const char *label, xr_var x, xr_var index);
 /* x [B, N, D] -> [B, D]: token `index` of every sample */
 xr_var xr_token_at(xr_graph *g, const char *label, xr_var x, int64_t index);
+/* x [.., D], index i32 [R] -> [R, D]: rows of x in ascending order; behind them -1 gives rows of 0 */
+xr_var xr_take_rows_of(xr_graph *g, const char *label, xr_var x, xr_var index);
 /* x [B, N, D], length i32 [B] or empty -> [B, D]: mean of the tokens first .. length-1 */
 xr_var xr_masked_mean_of(xr_graph *g, const char *label, xr_var x, xr_var length, int64_t first);
 

@@ -37,9 +37,10 @@ static xr_segment segment_of(const xr_config *c, const xr_parameter *p) {
 
 static xr_backend backend_of(const xr_optimizer *o) { return xr_parameters_options(o->parameters).backend; }
 
-static xr_global_norm norm_of(const xr_optimizer *o) {
+static xr_global_norm norm_of(const xr_optimizer *o, const float *loss) {
   return (xr_global_norm){.table = o->table,
                           .gradient = xr_parameters_arrays(o->parameters).gradient,
+                          .loss = loss,
                           .max_norm = (float)o->config->optimizer.clip_norm,
                           .norm = &o->update->gradient_norm,
                           .factor = &o->now->gradient_scale,
@@ -76,9 +77,9 @@ static xr_status run_adam(const xr_optimizer *o, xr_backend backend, xr_stream s
 }
 
 /* The norm leaves its factor in the step that the update reads: not finite, and the update leaves everything as it is. */
-static xr_status run(void *context, xr_backend backend, xr_stream stream) {
+static xr_status run(void *context, const float *loss, xr_backend backend, xr_stream stream) {
   const xr_optimizer *o = context;
-  const xr_global_norm norm = norm_of(o);
+  const xr_global_norm norm = norm_of(o, loss);
   XR_TRY(XR_ON_BACKEND(backend, stream, xr_global_norm, &norm));
   return o->config->optimizer.kind == XR_CONFIG_SGD ? run_sgd(o, backend, stream) : run_adam(o, backend, stream);
 }
@@ -103,11 +104,13 @@ static xr_status place_table(xr_optimizer *o, const xr_segment *segments, int64_
 }
 
 static xr_status make_table(xr_optimizer *o) {
-  const int64_t count = xr_parameter_count(o->parameters);
-  int64_t chunks;
-  xr_segment *segments = calloc((size_t)count + 1, sizeof *segments);
+  int64_t count = 0, chunks;
+  xr_segment *segments = calloc((size_t)xr_parameter_count(o->parameters) + 1, sizeof *segments);
   if (!segments) return xr_fail(XR_NO_MEMORY, "out of memory");
-  for (int i = 0; i < count; i++) segments[i] = segment_of(o->config, xr_parameter_at(o->parameters, i));
+  for (int i = 0; i < xr_parameter_count(o->parameters); i++) {
+    const xr_parameter *p = xr_parameter_at(o->parameters, i);
+    if (!p->kind.state) segments[count++] = segment_of(o->config, p);
+  }
   xr_status status = xr_count_chunks(segments, count, &chunks);
   if (status == XR_OK) status = place_table(o, segments, count, chunks);
   free(segments);
@@ -119,7 +122,7 @@ static xr_status make(xr_optimizer *o) {
   XR_TRY(make_table(o));
   XR_TRY(place(backend, NULL, sizeof *o->now, (void **)&o->now));
   XR_TRY(place(backend, NULL, sizeof *o->update, (void **)&o->update));
-  const xr_global_norm norm = norm_of(o);
+  const xr_global_norm norm = norm_of(o, NULL);
   XR_TRY(place(backend, NULL, xr_global_norm_workspace(&norm), (void **)&o->workspace));
   o->tail = (xr_step_tail){.run = run,
                            .context = o,

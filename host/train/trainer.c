@@ -43,8 +43,6 @@ static bool steps_used_up(const training *t) {
 
 /* ---- preparation */
 static xr_status check_method_options(const xr_config *c) {
-  if (c->text.mask_aug != XR_CONFIG_MASK_OFF)
-    return xr_fail(XR_UNSUPPORTED, "text.mask_aug: this build has no masked-language loss; set it to off");
   if (!c->sampler.drop_last)
     return xr_fail(XR_UNSUPPORTED, "sampler.drop_last: a step has one shape, so an incomplete last batch is left out; set it to true");
   return XR_OK;
