@@ -86,7 +86,8 @@ static void train(xr_graph *g, const xr_model_context *context, xr_training_grap
 static void encode_images(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out) {
   memset(out, 0, sizeof *out);
   out->pixels = pixels_input(g, context);
-  out->features = xr_cast_to(g, "features", image_feature(g, image_tokens(g, context, out->pixels, (xr_var){0})), XR_F32);
+  out->tokens = image_tokens(g, context, out->pixels, (xr_var){0});
+  out->features = xr_cast_to(g, "features", image_feature(g, out->tokens), XR_F32);
   xr_output(g, "image_features", out->features);
 }
 
@@ -94,7 +95,8 @@ static void encode_texts(xr_graph *g, const xr_model_context *context, xr_encode
   memset(out, 0, sizeof *out);
   out->ids = xr_input(g, "ids", XR_I32, XR_SHAPE(context->batch, context->config->text.context));
   out->end = xr_input(g, "end", XR_I32, XR_SHAPE(context->batch));
-  out->features = xr_cast_to(g, "features", text_feature(g, text_tokens(g, context, out->ids), out->end), XR_F32);
+  out->tokens = text_tokens(g, context, out->ids);
+  out->features = xr_cast_to(g, "features", text_feature(g, out->tokens, out->end), XR_F32);
   xr_output(g, "text_features", out->features);
 }
 

@@ -5,14 +5,12 @@
 #include <string.h>
 
 /* # stands for a layer's number, @ for q, k or v, * for weight or bias. */
-#define TOWER(ours, theirs)                                                                  \
-  {ours ".#.ln_1.*", theirs ".#.layer_norm1.*", XR_WEIGHT_AS_IT_IS},                         \
-      {ours ".#.ln_2.*", theirs ".#.layer_norm2.*", XR_WEIGHT_AS_IT_IS},                     \
-      {ours ".#.attn.in_proj_*", theirs ".#.self_attn.@_proj.*", XR_WEIGHT_JOINED},          \
-      {ours ".#.attn.out_proj.*", theirs ".#.self_attn.out_proj.*", XR_WEIGHT_AS_IT_IS},     \
-      {ours ".#.mlp.c_fc.*", theirs ".#.mlp.fc1.*", XR_WEIGHT_AS_IT_IS},                     \
-  {                                                                                          \
-    ours ".#.mlp.c_proj.*", theirs ".#.mlp.fc2.*", XR_WEIGHT_AS_IT_IS                        \
+#define TOWER(ours, theirs)                                                                                                             \
+  {ours ".#.ln_1.*", theirs ".#.layer_norm1.*", XR_WEIGHT_AS_IT_IS}, {ours ".#.ln_2.*", theirs ".#.layer_norm2.*", XR_WEIGHT_AS_IT_IS}, \
+      {ours ".#.attn.in_proj_*", theirs ".#.self_attn.@_proj.*", XR_WEIGHT_JOINED},                                                     \
+      {ours ".#.attn.out_proj.*", theirs ".#.self_attn.out_proj.*", XR_WEIGHT_AS_IT_IS},                                                \
+      {ours ".#.mlp.c_fc.*", theirs ".#.mlp.fc1.*", XR_WEIGHT_AS_IT_IS}, {                                                              \
+    ours ".#.mlp.c_proj.*", theirs ".#.mlp.fc2.*", XR_WEIGHT_AS_IT_IS                                                                   \
   }
 
 static const struct {
@@ -36,7 +34,7 @@ enum { RULES = sizeof huggingface / sizeof *huggingface };
 
 static const char *const prefixes[] = {"module.", "base_model."};
 
-static const char *const skipped[] = {"logit_scale", "input_resolution", "context_length",        "vocab_size",
+static const char *const skipped[] = {"logit_scale", "input_resolution", "context_length",       "vocab_size",
                                       "optimizer.*", "*.position_ids",   "*.num_batches_tracked"};
 
 typedef struct {

@@ -48,7 +48,7 @@ static bool same_stored_shape(const xr_stored_tensor *a, const xr_stored_tensor 
 static xr_status settle(xr_weight *weight) {
   const bool joined = weight->transform == XR_WEIGHT_JOINED;
   for (int k = 0; joined && k < XR_WEIGHT_PARTS; k++) {
-    if (!weight->part[k]) return xr_fail(XR_BAD_INPUT, "the %c of %s is missing", "qkv"[k], weight->name);
+    if (!weight->part[k]) return xr_fail(XR_BAD_INPUT, "the %c of %s is missing", "qkv"[k], weight -> name);
     if (!same_stored_shape(weight->part[0], weight->part[k]) || weight->part[k]->rank < 1)
       return xr_fail(XR_BAD_INPUT, "%s and %s differ in shape or dtype", weight->part[0]->name, weight->part[k]->name);
   }
@@ -169,7 +169,7 @@ xr_grid xr_weights_grid(const xr_weights *w, int64_t rows) {
   const bool read = stated && json_unpack(stated, "[I, I]", &height, &width) == 0;
   json_decref(stated);
   if (read && height > 0 && width > 0 && height < rows && width < rows && height * width == rows - 1) return (xr_grid){height, width};
-  const int64_t side = (int64_t)lround(sqrt((double)(rows - 1)));
+  const int64_t side = rows > 1 ? (int64_t)lround(sqrt((double)(rows - 1))) : 0;
   return side > 0 && side * side == rows - 1 ? (xr_grid){side, side} : (xr_grid){0, 0};
 }
 

@@ -50,8 +50,8 @@ bool xr_weights_statistics(const xr_weights *weights, double mean[3], double std
 
 /* The configuration that a file stands for: the one it holds, or the defaults with the sizes of its tensors (heads of width 64, patches
  * that do not overlap) and its activation and statistics. A table of positions that is neither square nor described is taken as three
- * times, else twice as high as wide. */
-xr_status xr_weights_config(const xr_weights *weights, xr_config **config);
+ * times, else twice as high as wide. overrides: `count` texts "key.sub=value" that win over all of it. */
+xr_status xr_weights_config(const xr_weights *weights, const char *const *overrides, size_t count, xr_config **config);
 
 typedef enum {
   XR_WEIGHTS_TO_TRAIN, /* what is no part of the towers may be absent or of another shape: it keeps its initial values */
@@ -82,5 +82,6 @@ extern const char *const xr_naming_names[XR_NAMINGS]; /* "openai", "huggingface"
 
 /* Writes the tensors under another naming, bits unchanged. OpenAI's and Hugging Face's take the towers and logit_scale, and the heads left
  * out are counted in *left_out; ours takes everything but an optimiser's state. The metadata go along; activation (NULL: as it is)
- * replaces theirs, which a file that holds its configuration does not allow. Tensors are ordered as the safetensors library of Python orders them. */
+ * replaces theirs, which a file that holds its configuration does not allow. Tensors are ordered as the safetensors library of Python
+ * orders them. */
 xr_status xr_weights_convert(const xr_weights *weights, const char *path, xr_naming naming, const char *activation, int *left_out);

@@ -65,8 +65,15 @@ static bool positions_fit(const loading *l, const xr_parameter *p, const xr_weig
 }
 
 /* ---- comparing */
-static void compare(loading *l, const xr_parameter *p) {
+/* What the file has for a parameter: its own tensor or, in training, that of the parameter it is to start like. */
+static const xr_weight *find_weight(const loading *l, const xr_parameter *p) {
   const xr_weight *weight = xr_weights_find(l->weights, p->name);
+  if (weight || !p->kind.like || l->purpose != XR_WEIGHTS_TO_TRAIN) return weight;
+  return xr_weights_find(l->weights, p->kind.like);
+}
+
+static void compare(loading *l, const xr_parameter *p) {
+  const xr_weight *weight = find_weight(l, p);
   const bool optional = l->purpose == XR_WEIGHTS_TO_TRAIN && !xr_weight_is_tower(p->name);
   if (weight && (same_shape(weight, p->shape) || positions_fit(l, p, weight))) return;
   if (optional)
@@ -143,8 +150,8 @@ static void fit_positions(const loading *l, const xr_parameter *p, const xr_weig
   }
   const xr_position_filter filter = l->config->vision.position_resize == XR_CONFIG_BICUBIC ? XR_POSITIONS_BICUBIC : XR_POSITIONS_BILINEAR;
   const xr_grid from = resized_from(l, weight, p->shape), to = xr_weights_grid_of(l->config);
-  xr_info("%s: %s: resized from %" PRId64 " x %" PRId64 " to %" PRId64 " x %" PRId64 " patches (%s)", path, p->name, from.height, from.width,
-          to.height, to.width, words[filter]);
+  xr_info("%s: %s: resized from %" PRId64 " x %" PRId64 " to %" PRId64 " x %" PRId64 " patches (%s)", path, p->name, from.height,
+          from.width, to.height, to.width, words[filter]);
   xr_position_table_resize(stored, from, values, to, p->shape.dim[1], filter);
 }
 
@@ -154,7 +161,7 @@ static bool needs_fitting(const loading *l, const xr_parameter *p, const xr_weig
 
 static xr_status write_one(const loading *l, int index, float *stored, float *fitted) {
   const xr_parameter *p = xr_parameter_at(l->parameters, index);
-  const xr_weight *weight = xr_weights_find(l->weights, p->name);
+  const xr_weight *weight = find_weight(l, p);
   if (!weight || !(same_shape(weight, p->shape) || positions_fit(l, p, weight))) return XR_OK; /* fresh */
   XR_TRY(xr_weight_values(weight, stored));
   const bool fit = needs_fitting(l, p, weight);
@@ -166,7 +173,7 @@ static xr_status write_all(const loading *l) {
   int64_t stored_most = 1, fitted_most = 1;
   for (int i = 0; i < xr_parameter_count(l->parameters); i++) {
     const xr_parameter *p = xr_parameter_at(l->parameters, i);
-    const xr_weight *weight = xr_weights_find(l->weights, p->name);
+    const xr_weight *weight = find_weight(l, p);
     const int64_t stored = weight ? xr_weight_elements(weight) : 0, fitted = xr_elements(p->shape);
     const bool positions = is_image_positions(p->name) || is_text_positions(p->name);
     if (stored > stored_most) stored_most = stored;
@@ -187,7 +194,8 @@ xr_status xr_weights_load(const xr_weights *weights, const xr_config *config, xr
   if (status == XR_OK) status = write_all(&l);
   if (status != XR_OK) return xr_fail_in(status, "%s", path);
   if (l.fresh.count) xr_info("%s: not there, so they start fresh (%d): %s%s", path, l.fresh.count, l.fresh.text, and_more(&l.fresh));
-  if (l.unused.count) xr_warn("%s: tensors that the model does not use (%d): %s%s", path, l.unused.count, l.unused.text, and_more(&l.unused));
+  if (l.unused.count)
+    xr_warn("%s: tensors that the model does not use (%d): %s%s", path, l.unused.count, l.unused.text, and_more(&l.unused));
   return XR_OK;
 }
 

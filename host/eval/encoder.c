@@ -64,109 +64,66 @@ size_t xr_encoder_arena_bytes(const xr_encoder *e) {
   return image > text ? image : text;
 }
 
-static xr_status feed(const side *s, xr_executor *executor, const xr_batch *batch) {
-  if (s->model.pixels.id) {
-    void *pixels = xr_executor_input(executor, s->model.pixels);
-    if (!pixels) return XR_DEVICE;
-    memcpy(pixels, batch->pixels, (size_t)xr_elements(xr_shape_of(s->graph, s->model.pixels)));
-  } else {
-    const int64_t rows = xr_shape_of(s->graph, s->model.features).dim[0];
-    int32_t *ids = xr_executor_input(executor, s->model.ids), *end = xr_executor_input(executor, s->model.end);
-    if (!ids || !end) return XR_DEVICE;
-    memcpy(ids, batch->tokens, (size_t)xr_elements(xr_shape_of(s->graph, s->model.ids)) * sizeof *ids);
-    for (int64_t i = 0; i < rows; i++) end[i] = batch->lengths[i] - 1;
-  }
-  return xr_executor_upload(executor);
-}
-
-/* Features of the last forward pass, the rows of `count` samples. */
-static xr_status take(const side *s, xr_executor *executor, int64_t count, float *to) {
-  const int64_t width = xr_last_dim(xr_shape_of(s->graph, s->model.features));
-  if (!count) return XR_OK;
-  XR_TRY(xr_executor_wait(executor));
-  memcpy(to, xr_executor_value(executor, s->model.features), (size_t)(count * width) * sizeof *to);
-  return XR_OK;
-}
-
-/* Runs every batch of the loader through one side; rows of features in the loader's order. */
-static xr_status run_side(const side *s, xr_loader *loader, xr_executor *executor, float *features) {
-  const int64_t width = xr_last_dim(xr_shape_of(s->graph, s->model.features));
-  const xr_batch *batch;
-  XR_TRY(xr_loader_start_epoch(loader, 0, 0));
-  XR_TRY(xr_loader_next(loader, &batch));
-  for (int64_t done = 0; batch;) {
-    const int64_t count = batch->count;
-    xr_status status = feed(s, executor, batch);
-    if (status == XR_OK) status = xr_executor_forward(executor, (xr_seed){0});
-    xr_loader_release(loader, batch);
-    XR_TRY(status);
-    XR_TRY(xr_loader_next(loader, &batch)); /* the next batch is decoded while the device works */
-    XR_TRY(take(s, executor, count, features + done * width));
-    done += count;
-  }
-  return XR_OK;
-}
-
-static xr_status encode(const xr_encoder *e, const side *s, xr_loader *loader, void *memory, float *features) {
-  xr_executor *executor;
-  XR_TRY(xr_executor_new(&executor, s->plan, (xr_executor_options){.memory = memory, .no_graph = e->options.no_graph}));
-  xr_status status = run_side(s, loader, executor, features);
-  xr_executor_free(executor);
-  return status;
-}
-
-/* ---- samples from anywhere */
+/* ---- running one side */
 static int64_t elements_per_sample(const side *s, xr_var v) {
   const xr_shape shape = xr_shape_of(s->graph, v);
   return xr_elements(shape) / shape.dim[0];
 }
 
-/* Reads n samples into the inputs; the places of the batch that are left hold zeros. */
-static xr_status feed_samples(const side *s, xr_executor *executor, const xr_sample_source *source, int64_t first, int64_t n) {
-  const xr_var input = s->model.pixels.id ? s->model.pixels : s->model.ids;
-  const int64_t batch = xr_shape_of(s->graph, s->model.features).dim[0];
-  const size_t row_bytes = (size_t)elements_per_sample(s, input) * xr_dtype_bytes(xr_dtype_of(s->graph, input));
-  char *rows = xr_executor_input(executor, input);
+static xr_var rows_of(const side *s) { return s->model.pixels.id ? s->model.pixels : s->model.ids; }
+
+static size_t row_bytes(const side *s) {
+  return (size_t)elements_per_sample(s, rows_of(s)) * xr_dtype_bytes(xr_dtype_of(s->graph, rows_of(s)));
+}
+
+/* Reads n samples into the inputs; places of the batch that are left hold zeros. */
+static xr_status feed(const side *s, xr_executor *executor, const xr_sample_source *source, int64_t first, int64_t n, int64_t batch) {
+  char *rows = xr_executor_input(executor, rows_of(s));
   int32_t *end = s->model.end.id ? xr_executor_input(executor, s->model.end) : NULL;
   if (!rows || (s->model.end.id && !end)) return XR_DEVICE;
-  memset(rows, 0, (size_t)batch * row_bytes);
-  if (end) memset(end, 0, (size_t)batch * sizeof *end);
   XR_TRY(source->read(source->context, first, n, rows, end));
+  memset(rows + (size_t)n * row_bytes(s), 0, (size_t)(batch - n) * row_bytes(s));
+  if (end) memset(end + n, 0, (size_t)(batch - n) * sizeof *end);
   return xr_executor_upload(executor);
 }
 
-static xr_status run_samples(const side *s, xr_executor *executor, const xr_sample_source *source, float *features, float *tokens) {
-  const int64_t batch = xr_shape_of(s->graph, s->model.features).dim[0], width = elements_per_sample(s, s->model.features);
+/* The first n samples of a result. */
+static void take(const side *s, const xr_executor *executor, xr_var v, int64_t n, int64_t first, float *to) {
+  const int64_t elements = elements_per_sample(s, v);
+  memcpy(to + first * elements, xr_executor_value(executor, v), (size_t)(n * elements) * sizeof *to);
+}
+
+static xr_status run(const side *s, xr_executor *executor, const xr_sample_source *source, float *features, float *tokens) {
+  const int64_t batch = xr_shape_of(s->graph, s->model.features).dim[0];
   for (int64_t first = 0; first < source->count; first += batch) {
     const int64_t n = source->count - first < batch ? source->count - first : batch;
-    XR_TRY(feed_samples(s, executor, source, first, n));
+    XR_TRY(feed(s, executor, source, first, n, batch));
     XR_TRY(xr_executor_forward(executor, (xr_seed){0}));
-    XR_TRY(take(s, executor, n, features + first * width));
-    if (!tokens) continue;
-    const int64_t token_elements = elements_per_sample(s, s->tokens);
-    memcpy(tokens + first * token_elements, xr_executor_value(executor, s->tokens), (size_t)(n * token_elements) * sizeof *tokens);
+    XR_TRY(xr_executor_wait(executor));
+    take(s, executor, s->model.features, n, first, features);
+    if (tokens) take(s, executor, s->tokens, n, first, tokens);
   }
   return XR_OK;
 }
 
 static const side *side_of(const xr_encoder *e, xr_encoder_side which) { return which == XR_ENCODE_IMAGES ? &e->image : &e->text; }
 
-xr_status xr_encode_samples(xr_encoder *e, xr_encoder_side which, const xr_sample_source *source, void *memory, float *features,
-                            float *tokens) {
-  const side *s = side_of(e, which);
-  xr_executor *executor;
-  XR_TRY(xr_executor_new(&executor, s->plan, (xr_executor_options){.memory = memory, .no_graph = e->options.no_graph}));
-  xr_status status = run_samples(s, executor, source, features, tokens);
-  xr_executor_free(executor);
-  return status;
-}
-
 int64_t xr_encoder_tokens(const xr_encoder *e, xr_encoder_side which) {
   const side *s = side_of(e, which);
   return xr_shape_of(s->graph, s->model.tokens).dim[1];
 }
 
-/* ---- splits */
+xr_status xr_encode_samples(const xr_encoder *e, xr_encoder_side which, const xr_sample_source *source, void *memory, float *features,
+                            float *tokens) {
+  xr_executor *executor;
+  const side *s = side_of(e, which);
+  XR_TRY(xr_executor_new(&executor, s->plan, (xr_executor_options){.memory = memory, .no_graph = e->options.no_graph}));
+  xr_status status = run(s, executor, source, features, tokens);
+  xr_executor_free(executor);
+  return status;
+}
+
+/* ---- the splits of a data set */
 static xr_loader_options loader_options(const xr_config *c) {
   return (xr_loader_options){.width = (int32_t)c->image.width,
                              .height = (int32_t)c->image.height,
@@ -178,22 +135,49 @@ static xr_loader_options loader_options(const xr_config *c) {
                              .allow_truncated = true};
 }
 
-xr_status xr_encode_split(xr_encoder *e, xr_split_id split, void *memory, xr_split_features *f) {
+typedef struct {
+  xr_loader *loader;
+  size_t row_bytes;
+} split_source;
+
+/* The loader's next batch, which is that of the encoder. Its workers prepare the ones after it while the device computes. */
+static xr_status read_split(void *context, int64_t first, int64_t n, void *rows, int32_t *end) {
+  const split_source *from = context;
+  const xr_batch *batch;
+  (void)first; /* batches come in order */
+  XR_TRY(xr_loader_next(from->loader, &batch));
+  memcpy(rows, batch->pixels ? (const void *)batch->pixels : batch->tokens, (size_t)n * from->row_bytes);
+  for (int64_t i = 0; end && i < n; i++) end[i] = batch->lengths[i] - 1;
+  xr_loader_release(from->loader, batch);
+  return XR_OK;
+}
+
+xr_status xr_encode_side(const xr_encoder *e, xr_encoder_side which, xr_split_id split, void *memory, float *features, float *tokens) {
+  const xr_split *data = &e->task->dataset->splits[split];
+  const xr_loader_options options = loader_options(e->task->config);
+  split_source from = {.row_bytes = row_bytes(side_of(e, which))};
+  const bool images = which == XR_ENCODE_IMAGES;
+  const xr_sample_source source = {
+      .count = (int64_t)(images ? data->image_count : data->caption_count), .read = read_split, .context = &from};
+  xr_status status = images ? xr_loader_open_images(&from.loader, e->task->dataset, split, &options)
+                            : xr_loader_open_captions(&from.loader, e->task->dataset, split, e->task->tokenizer, &options);
+  if (status == XR_OK) status = xr_loader_start_epoch(from.loader, 0, 0);
+  if (status == XR_OK) status = xr_encode_samples(e, which, &source, memory, features, tokens);
+  xr_loader_free(from.loader);
+  return status;
+}
+
+xr_status xr_encode_split(const xr_encoder *e, xr_split_id split, void *memory, xr_split_features *f) {
   const xr_split *data = &e->task->dataset->splits[split];
   const int64_t width = e->task->config->model.embed;
   *f = (xr_split_features){.image_count = (int64_t)data->image_count, .caption_count = (int64_t)data->caption_count, .width = width};
   if (!data->image_count || !data->caption_count)
     return xr_fail(XR_BAD_INPUT, "%s: the split %s is empty: there is nothing to evaluate", e->task->dataset->root, xr_split_name(split));
-  xr_loader_options options = loader_options(e->task->config);
-  xr_loader *images = NULL, *captions = NULL;
   f->images = xr_block_alloc((size_t)(f->image_count * width) * sizeof(float));
   f->captions = xr_block_alloc((size_t)(f->caption_count * width) * sizeof(float));
-  xr_status status = f->images && f->captions ? xr_loader_open_images(&images, e->task->dataset, split, &options) : XR_NO_MEMORY;
-  if (status == XR_OK) status = encode(e, &e->image, images, memory, f->images);
-  if (status == XR_OK) status = xr_loader_open_captions(&captions, e->task->dataset, split, e->task->tokenizer, &options);
-  if (status == XR_OK) status = encode(e, &e->text, captions, memory, f->captions);
-  xr_loader_free(images);
-  xr_loader_free(captions);
+  xr_status status = f->images && f->captions ? XR_OK : XR_NO_MEMORY;
+  if (status == XR_OK) status = xr_encode_side(e, XR_ENCODE_IMAGES, split, memory, f->images, NULL);
+  if (status == XR_OK) status = xr_encode_side(e, XR_ENCODE_TEXTS, split, memory, f->captions, NULL);
   if (status != XR_OK) xr_split_features_free(f);
   return status;
 }

@@ -1,4 +1,4 @@
-/* Turns a split's images and captions into features, and ranks them. */
+/* Turns images and captions into features; ranks a split's. */
 #pragma once
 
 #include "host/eval/evaluate.h"
@@ -11,7 +11,7 @@ typedef struct {
   xr_dtype compute;
   xr_backend backend; /* where the parameters lie */
   bool no_graph;      /* executor.h */
-  bool tokens;        /* xr_encode_samples() may give every projected token too */
+  bool tokens;        /* give every projected token too */
 } xr_encoder_options;
 
 /* Records and plans the two encoder graphs over `parameters` (which may not be allocated yet). The task and the parameters outlive it. */
@@ -20,31 +20,35 @@ void xr_encoder_free(xr_encoder *encoder);
 
 size_t xr_encoder_arena_bytes(const xr_encoder *encoder); /* of the larger of the two plans */
 
-/* Features of a split: images [images, embed] and captions [captions, embed], f32, not normalised. Fresh blocks (xr_block_free). `memory`
- * has xr_encoder_arena_bytes() of the backend for the activations, or is NULL: allocated for the time of the call. */
-typedef struct {
-  float *images, *captions;
-  int64_t image_count, caption_count, width;
-} xr_split_features;
-xr_status xr_encode_split(xr_encoder *encoder, xr_split_id split, void *memory, xr_split_features *features);
-void xr_split_features_free(xr_split_features *features);
-
 typedef enum { XR_ENCODE_IMAGES, XR_ENCODE_TEXTS } xr_encoder_side;
+
+/* `memory` below has xr_encoder_arena_bytes() of the backend for the activations, or is NULL: allocated for the time of the call. */
 
 /* Samples from anywhere. */
 typedef struct {
   int64_t count;
   /* Writes samples first .. first + n - 1: pixels u8 [n, height, width, 3], or ids i32 [n, context] and the places of their end tokens to
-   * end[n]. */
+   * end[n]. Called in order, for a whole batch until the last one. */
   xr_status (*read)(void *context, int64_t first, int64_t n, void *rows, int32_t *end);
   void *context;
 } xr_sample_source;
 
-/* features [count, embed] and tokens [count, N, embed] (NULL: not wanted), f32, not normalised. `memory` as above. */
-xr_status xr_encode_samples(xr_encoder *encoder, xr_encoder_side side, const xr_sample_source *source, void *memory, float *features,
+/* features [count, embed], tokens [count, N, embed] (NULL: not wanted): f32, not normalised. */
+xr_status xr_encode_samples(const xr_encoder *encoder, xr_encoder_side side, const xr_sample_source *source, void *memory, float *features,
                             float *tokens);
-/* N of the side's tokens */
+/* The N of one side; the encoder was made with options.tokens. */
 int64_t xr_encoder_tokens(const xr_encoder *encoder, xr_encoder_side side);
+
+/* The same for all images or captions of a split of the task's data set. */
+xr_status xr_encode_side(const xr_encoder *encoder, xr_encoder_side side, xr_split_id split, void *memory, float *features, float *tokens);
+
+/* Both sides of a split: images [images, embed] and captions [captions, embed]. Fresh blocks (xr_block_free). */
+typedef struct {
+  float *images, *captions;
+  int64_t image_count, caption_count, width;
+} xr_split_features;
+xr_status xr_encode_split(const xr_encoder *encoder, xr_split_id split, void *memory, xr_split_features *features);
+void xr_split_features_free(xr_split_features *features);
 
 /* Ranks the split's images for each of its captions: text-to-image, cosine. top_k > 0 also lists the best images of every caption. */
 xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_features *features, int64_t top_k, xr_evaluation *result);

@@ -211,7 +211,9 @@ xr_status xr_config_load(xr_config **config, const char *path, const char *const
   return load_or_nothing(config, path, NULL, overrides, count);
 }
 
-xr_status xr_config_parse(xr_config **config, const char *yaml, const char *name) { return load_or_nothing(config, name, yaml, NULL, 0); }
+xr_status xr_config_parse(xr_config **config, const char *yaml, const char *name, const char *const *overrides, size_t count) {
+  return load_or_nothing(config, name, yaml, overrides, count);
+}
 
 void xr_config_free(xr_config *config) {
   if (config) cyaml_free(&cyaml, &xr_config_schema, config, 0);

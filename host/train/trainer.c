@@ -14,6 +14,7 @@
 #include "host/train/run_report.h"
 #include "host/train/schedule.h"
 #include "host/train/training_data.h"
+#include "models/weights.h"
 
 typedef struct {
   const xr_config *config;
