@@ -65,6 +65,9 @@ typedef enum {
  * warning. Tensors that the file lacks (training) or that no parameter asks for are listed as messages. */
 xr_status xr_weights_load(const xr_weights *weights, const xr_config *config, xr_parameters *parameters, xr_weights_purpose purpose);
 
+/* The comparison alone; the parameters need not be allocated. Nothing is said. */
+xr_status xr_weights_check(const xr_weights *weights, const xr_config *config, const xr_parameters *parameters, xr_weights_purpose purpose);
+
 /* Opens, loads, closes. */
 xr_status xr_weights_load_file(const char *path, const xr_config *config, xr_parameters *parameters, xr_weights_purpose purpose);
 

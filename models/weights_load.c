@@ -31,7 +31,7 @@ static const char *and_more(const name_list *list) { return list->count > LISTED
 typedef struct {
   const xr_weights *weights;
   const xr_config *config;
-  xr_parameters *parameters;
+  const xr_parameters *parameters;
   xr_weights_purpose purpose;
   name_list misfits, fresh, unused;
 } loading;
@@ -109,22 +109,17 @@ static bool close_to(const double *a, const double *b) {
   return fabs(a[0] - b[0]) < 1e-5 && fabs(a[1] - b[1]) < 1e-5 && fabs(a[2] - b[2]) < 1e-5;
 }
 
-static xr_status check_about(const loading *l) {
+static xr_status check_activation(const loading *l) {
   xr_weights_about about;
-  double mean[3], std[3];
   xr_weights_describe(l->config, &about);
   const char *activation = xr_weights_metadata(l->weights, "activation");
-  if (activation && strcmp(activation, about.activation) != 0)
-    return xr_fail(XR_BAD_INPUT, "these weights work with the activation %s, the configuration has %s: set model.activation=%s", activation,
-                   about.activation, activation);
-  if (xr_weights_statistics(l->weights, mean, std) && !(close_to(mean, l->config->image.mean) && close_to(std, l->config->image.std)))
-    xr_warn("%s: these weights belong to images normalised with %s; image.mean and image.std are %s", xr_weights_path(l->weights),
-            xr_weights_metadata(l->weights, "image_statistics"), about.image_statistics);
-  return XR_OK;
+  if (!activation || strcmp(activation, about.activation) == 0) return XR_OK;
+  return xr_fail(XR_BAD_INPUT, "these weights work with the activation %s, the configuration has %s: set model.activation=%s", activation,
+                 about.activation, activation);
 }
 
 static xr_status compare_all(loading *l) {
-  XR_TRY(check_about(l));
+  XR_TRY(check_activation(l));
   XR_TRY(check_vocabulary(l));
   for (int i = 0; i < xr_parameter_count(l->parameters); i++) compare(l, xr_parameter_at(l->parameters, i));
   if (l->misfits.count)
@@ -159,17 +154,17 @@ static bool needs_fitting(const loading *l, const xr_parameter *p, const xr_weig
   return !same_shape(weight, p->shape) || (is_image_positions(p->name) && resized_from(l, weight, p->shape).height > 0);
 }
 
-static xr_status write_one(const loading *l, int index, float *stored, float *fitted) {
+static xr_status write_one(const loading *l, xr_parameters *parameters, int index, float *stored, float *fitted) {
   const xr_parameter *p = xr_parameter_at(l->parameters, index);
   const xr_weight *weight = find_weight(l, p);
   if (!weight || !(same_shape(weight, p->shape) || positions_fit(l, p, weight))) return XR_OK; /* fresh */
   XR_TRY(xr_weight_values(weight, stored));
   const bool fit = needs_fitting(l, p, weight);
   if (fit) fit_positions(l, p, weight, stored, fitted);
-  return xr_parameter_write(l->parameters, XR_MASTER, index, fit ? fitted : stored);
+  return xr_parameter_write(parameters, XR_MASTER, index, fit ? fitted : stored);
 }
 
-static xr_status write_all(const loading *l) {
+static xr_status write_all(const loading *l, xr_parameters *parameters) {
   int64_t stored_most = 1, fitted_most = 1;
   for (int i = 0; i < xr_parameter_count(l->parameters); i++) {
     const xr_parameter *p = xr_parameter_at(l->parameters, i);
@@ -181,22 +176,39 @@ static xr_status write_all(const loading *l) {
   }
   float *stored = xr_block_alloc((size_t)stored_most * sizeof *stored), *fitted = xr_block_alloc((size_t)fitted_most * sizeof *fitted);
   xr_status status = stored && fitted ? XR_OK : XR_NO_MEMORY;
-  for (int i = 0; i < xr_parameter_count(l->parameters) && status == XR_OK; i++) status = write_one(l, i, stored, fitted);
+  for (int i = 0; i < xr_parameter_count(l->parameters) && status == XR_OK; i++) status = write_one(l, parameters, i, stored, fitted);
   xr_block_free(stored);
   xr_block_free(fitted);
   return status;
 }
 
+static void say(const loading *l) {
+  const char *path = xr_weights_path(l->weights);
+  xr_weights_about about;
+  double mean[3], std[3];
+  xr_weights_describe(l->config, &about);
+  if (xr_weights_statistics(l->weights, mean, std) && !(close_to(mean, l->config->image.mean) && close_to(std, l->config->image.std)))
+    xr_warn("%s: these weights belong to images normalised with %s; image.mean and image.std are %s", path,
+            xr_weights_metadata(l->weights, "image_statistics"), about.image_statistics);
+  if (l->fresh.count) xr_info("%s: not there, so they start fresh (%d): %s%s", path, l->fresh.count, l->fresh.text, and_more(&l->fresh));
+  if (l->unused.count)
+    xr_warn("%s: tensors that the model does not use (%d): %s%s", path, l->unused.count, l->unused.text, and_more(&l->unused));
+}
+
 xr_status xr_weights_load(const xr_weights *weights, const xr_config *config, xr_parameters *parameters, xr_weights_purpose purpose) {
   loading l = {.weights = weights, .config = config, .parameters = parameters, .purpose = purpose};
-  const char *path = xr_weights_path(weights);
   xr_status status = compare_all(&l);
-  if (status == XR_OK) status = write_all(&l);
-  if (status != XR_OK) return xr_fail_in(status, "%s", path);
-  if (l.fresh.count) xr_info("%s: not there, so they start fresh (%d): %s%s", path, l.fresh.count, l.fresh.text, and_more(&l.fresh));
-  if (l.unused.count)
-    xr_warn("%s: tensors that the model does not use (%d): %s%s", path, l.unused.count, l.unused.text, and_more(&l.unused));
+  if (status == XR_OK) status = write_all(&l, parameters);
+  if (status != XR_OK) return xr_fail_in(status, "%s", xr_weights_path(weights));
+  say(&l);
   return XR_OK;
+}
+
+xr_status xr_weights_check(const xr_weights *weights, const xr_config *config, const xr_parameters *parameters,
+                           xr_weights_purpose purpose) {
+  loading l = {.weights = weights, .config = config, .parameters = parameters, .purpose = purpose};
+  xr_status status = compare_all(&l);
+  return status == XR_OK ? XR_OK : xr_fail_in(status, "%s", xr_weights_path(weights));
 }
 
 xr_status xr_weights_load_file(const char *path, const xr_config *config, xr_parameters *parameters, xr_weights_purpose purpose) {

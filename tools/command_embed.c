@@ -52,7 +52,7 @@ static int64_t vocabulary_of(const xr_weights *weights) {
   return table && table->rank == 2 ? table->dim[0] : 1;
 }
 
-/* Pictures and captions become the test split of a data set of their own. */
+/* Pictures and captions become the gallery and the queries of a data set of their own. */
 static xr_status open_lists(embedding *e) {
   const embed_options *o = e->options;
   xr_arena *arena = xr_arena_new();
@@ -63,9 +63,8 @@ static xr_status open_lists(embedding *e) {
   }
   *dataset = (xr_dataset){.name = "list", .root = "", .arena = arena};
   e->task.dataset = dataset;
-  xr_split *split = &dataset->splits[XR_SPLIT_TEST];
-  if (o->images) XR_TRY(xr_read_image_list(arena, o->images, split));
-  return o->texts ? xr_read_captions(arena, o->texts, split) : XR_OK;
+  if (o->images) XR_TRY(xr_read_image_list(arena, o->images, &dataset->splits[XR_SPLIT_GALLERY]));
+  return o->texts ? xr_read_captions(arena, o->texts, &dataset->splits[XR_SPLIT_QUERY]) : XR_OK;
 }
 
 static xr_status open_inputs(embedding *e) {
@@ -82,11 +81,11 @@ static xr_status open_inputs(embedding *e) {
 }
 
 static int64_t image_count(const embedding *e) {
-  return e->pixels ? e->pixel_source.count : (int64_t)e->task.dataset->splits[XR_SPLIT_TEST].image_count;
+  return e->pixels ? e->pixel_source.count : (int64_t)e->task.dataset->splits[XR_SPLIT_GALLERY].image_count;
 }
 
 static int64_t text_count(const embedding *e) {
-  return e->tokens ? e->token_source.count : (int64_t)e->task.dataset->splits[XR_SPLIT_TEST].caption_count;
+  return e->tokens ? e->token_source.count : (int64_t)e->task.dataset->splits[XR_SPLIT_QUERY].caption_count;
 }
 
 static xr_status open_encoder(embedding *e, xr_device device) {
@@ -116,14 +115,16 @@ static void normalize(float *rows, int64_t count, int64_t width) {
 
 static xr_status write_array(const embedding *e, const char *name, int rank, const int64_t *dim, const float *values) {
   char path[XR_PATH_MAX];
+  XR_TRY(xr_make_folders(e->options->out));
   XR_TRY(xr_path_join(path, e->options->out, name));
   return xr_npy_write(path, XR_F32, rank, dim, values);
 }
 
 static xr_status encode_side(const embedding *e, xr_encoder_side side, float *features, float *tokens) {
   const xr_sample_source *source = side == XR_ENCODE_IMAGES ? &e->pixel_source : &e->token_source;
+  const xr_split_id split = side == XR_ENCODE_IMAGES ? XR_SPLIT_GALLERY : XR_SPLIT_QUERY;
   return source->read ? xr_encode_samples(e->encoder, side, source, NULL, features, tokens)
-                      : xr_encode_side(e->encoder, side, XR_SPLIT_TEST, NULL, features, tokens);
+                      : xr_encode_side(e->encoder, side, split, NULL, features, tokens);
 }
 
 static xr_status embed_side(const embedding *e, xr_encoder_side side, int64_t count) {
@@ -144,7 +145,7 @@ static xr_status embed_side(const embedding *e, xr_encoder_side side, int64_t co
 
 /* The order of the rows, where a folder decided it. */
 static xr_status write_names(const embedding *e) {
-  const xr_split *split = &e->task.dataset->splits[XR_SPLIT_TEST];
+  const xr_split *split = &e->task.dataset->splits[XR_SPLIT_GALLERY];
   char path[XR_PATH_MAX];
   if (!split->image_count) return XR_OK;
   XR_TRY(xr_path_join(path, e->options->out, "images.txt"));
@@ -162,7 +163,6 @@ static xr_status embed(embedding *e, const char *const *overrides, size_t count,
   XR_TRY(open_config(e, overrides, count));
   XR_TRY(open_inputs(e));
   XR_TRY(open_encoder(e, device));
-  XR_TRY(xr_make_folders(e->options->out));
   XR_TRY(embed_side(e, XR_ENCODE_IMAGES, image_count(e)));
   XR_TRY(embed_side(e, XR_ENCODE_TEXTS, text_count(e)));
   return write_names(e);

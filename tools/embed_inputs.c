@@ -74,7 +74,6 @@ static xr_status each_line(const char *path, xr_status (*add)(void *context, cha
 typedef struct {
   xr_arena *arena;
   path_list list;
-  const char *source;
 } line_reader;
 
 static xr_status add_line(void *context, char *line, size_t number) {
@@ -115,12 +114,14 @@ static xr_status add_caption(void *context, char *line, size_t number) {
   return status;
 }
 
-static xr_status make_captions(xr_arena *arena, const path_list *list, xr_split *split) {
+/* Captions of a data set belong to images; these to one that has the file's name, for messages. */
+static xr_status make_captions(xr_arena *arena, const path_list *list, const char *file, xr_split *split) {
   xr_caption_record *captions = XR_NEW_ARRAY(arena, xr_caption_record, list->count);
-  if (!captions) return XR_NO_MEMORY;
-  for (size_t i = 0; i < list->count; i++) captions[i] = (xr_caption_record){.text = list->path[i]};
-  split->captions = captions;
-  split->caption_count = list->count;
+  xr_image_record *image = XR_NEW(arena, xr_image_record);
+  if (!captions || !image) return XR_NO_MEMORY;
+  for (size_t i = 0; i < list->count; i++) captions[i] = (xr_caption_record){.text = list->path[i], .number = (int32_t)i};
+  *image = (xr_image_record){.path = file, .camera = -1};
+  *split = (xr_split){.images = image, .image_count = 1, .captions = captions, .caption_count = list->count};
   return XR_OK;
 }
 
@@ -128,7 +129,7 @@ xr_status xr_read_captions(xr_arena *arena, const char *path, xr_split *split) {
   line_reader reader = {.arena = arena};
   xr_status status = each_line(path, add_caption, &reader);
   if (status == XR_OK && !reader.list.count) status = xr_fail(XR_BAD_INPUT, "%s: holds no caption", path);
-  if (status == XR_OK) status = make_captions(arena, &reader.list, split);
+  if (status == XR_OK) status = make_captions(arena, &reader.list, path, split);
   free(reader.list.path);
   return status;
 }

@@ -9,7 +9,7 @@
 /* The pictures of a folder and its sub-folders (jpg, jpeg, png, bmp), sorted by path, or those that a text file names, one a line. */
 xr_status xr_read_image_list(xr_arena *arena, const char *list_or_folder, xr_split *split);
 
-/* Captions, one a line of JSON: a string, or an object with "caption". */
+/* Captions, one a line of JSON: a string, or an object with "caption". `path` outlives the split. */
 xr_status xr_read_captions(xr_arena *arena, const char *path, xr_split *split);
 
 /* uint8 [N, height, width, 3]; `source` reads from it until it is closed. */

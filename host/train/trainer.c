@@ -49,6 +49,16 @@ static xr_status check_method_options(const xr_config *c) {
   return XR_OK;
 }
 
+/* Weights to start from must fit before the run folder is made. */
+static xr_status check_weights(const training *t) {
+  xr_weights *weights;
+  if (!*t->config->model.weights || t->options->resume) return XR_OK;
+  XR_TRY(xr_weights_open(&weights, t->config->model.weights));
+  xr_status status = xr_weights_check(weights, t->config, t->model.parameters, XR_WEIGHTS_TO_TRAIN);
+  xr_weights_close(weights);
+  return status;
+}
+
 static xr_status prepare(training *t) {
   const xr_config *c = t->config;
   t->selection = strcmp(c->eval.split, "test") == 0 ? XR_SPLIT_TEST : XR_SPLIT_VAL;
@@ -58,11 +68,12 @@ static xr_status prepare(training *t) {
   XR_TRY(xr_training_data_open(&t->data, &t->task));
   XR_TRY(xr_model_new(&t->model, &t->task,
                       (xr_model_options){.backend = t->options->backend, .poison = t->options->poison, .no_graph = t->options->no_graph}));
+  XR_TRY(check_weights(t));
   XR_TRY(xr_run_folder_open(&t->run, t->options->folder, c, t->options->resume));
   XR_TRY(xr_model_allocate(&t->model));
   char newest[XR_PATH_MAX];
   if (t->options->resume && xr_checkpoint_newest(t->run.checkpoints, newest) == XR_OK) {
-    XR_TRY(xr_checkpoint_load(newest, t->model.parameters, true, &t->at));
+    XR_TRY(xr_checkpoint_load(newest, t->model.parameters, &t->at));
     xr_info("Going on from %s: epoch %lld, step %lld", newest, (long long)t->at.epoch, (long long)t->at.step);
   } else {
     if (t->options->resume) xr_info("%s holds no checkpoint: starting from the beginning", t->run.checkpoints);
@@ -307,7 +318,7 @@ static xr_status finish(training *t) {
   if (t->at.best < 0) XR_TRY(select_best(t)); /* stopped by train.max_steps before the first evaluation */
   XR_TRY(evaluate(t, XR_SPLIT_TEST, "last weights", &last, NULL));
   XR_TRY(log_evaluation(t, XR_SPLIT_TEST, &last));
-  XR_TRY(xr_checkpoint_load(t->run.best, t->model.parameters, true, NULL));
+  XR_TRY(xr_checkpoint_load(t->run.best, t->model.parameters, NULL));
   XR_TRY(evaluate(t, XR_SPLIT_TEST, t->selection == XR_SPLIT_VAL ? "best on val" : "best on test", &best, &ranking));
   add_row(t, last);
   add_row(t, best);
