@@ -157,6 +157,10 @@ xr_status xr_weight_values(const xr_weight *weight, float *out) {
   return XR_OK;
 }
 
+void xr_weights_forget(const xr_weights *w, const xr_weight *weight) {
+  for (int k = 0; k < XR_WEIGHT_PARTS && weight->part[k]; k++) xr_safetensors_forget(w->file, weight->part[k]);
+}
+
 /* ---- what a file says about itself */
 static json_t *parsed_metadata(const xr_weights *w, const char *key) {
   const char *text = xr_weights_metadata(w, key);

@@ -41,6 +41,8 @@ int64_t xr_weight_elements(const xr_weight *weight);
 void xr_weight_copy(const xr_weight *weight, void *out);
 /* The same as f32. */
 xr_status xr_weight_values(const xr_weight *weight, float *out);
+/* Gives back the memory that reading took; the values stay readable. */
+void xr_weights_forget(const xr_weights *weights, const xr_weight *weight);
 
 /* The grid of `rows` - 1 positions: the one that the metadata state, else a square. {0, 0}: neither. */
 xr_grid xr_weights_grid(const xr_weights *weights, int64_t rows);

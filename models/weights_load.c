@@ -159,6 +159,7 @@ static xr_status write_one(const loading *l, xr_parameters *parameters, int inde
   const xr_weight *weight = find_weight(l, p);
   if (!weight || !(same_shape(weight, p->shape) || positions_fit(l, p, weight))) return XR_OK; /* fresh */
   XR_TRY(xr_weight_values(weight, stored));
+  xr_weights_forget(l->weights, weight);
   const bool fit = needs_fitting(l, p, weight);
   if (fit) fit_positions(l, p, weight, stored, fitted);
   return xr_parameter_write(parameters, XR_MASTER, index, fit ? fitted : stored);

@@ -301,6 +301,49 @@ Test(weights, a_long_list_ends_with_its_number) {
   expect_said(", ...");
 }
 
+/* What a training's parameter holds after loading. */
+static void expect_values(const xr_parameters *p, const char *name, const float *expected, int64_t count) {
+  float values[TINY_WIDTH * TINY_WIDTH];
+  const int index = xr_parameter_find(p, name);
+  cr_assert(index >= 0 && xr_elements(xr_parameter_at(p, index)->shape) == count, "%s", name);
+  cr_assert_eq(xr_parameter_read(p, XR_MASTER, index, values), XR_OK);
+  cr_expect(memcmp(values, expected, (size_t)count * sizeof *values) == 0, "%s has other values", name);
+}
+
+Test(weights, training_takes_what_fits_and_starts_the_rest_fresh) {
+  const int64_t w = TINY_WIDTH;
+  const xr_init ones = {.kind = XR_INIT_ONE};
+  float fresh[TINY_WIDTH * 3];
+  for (int i = 0; i < TINY_WIDTH * 3; i++) fresh[i] = 1;
+  tiny_model *m = tiny_new();
+  tiny_add(m, "", "classifier.weight", 5, w, 0, 0);
+  tiny_write(m, &folder, "model.safetensors", XR_F32, NULL, 0);
+  xr_parameters *p = xr_parameters_new();
+  xr_config *config;
+  int index;
+  cr_assert_eq(xr_config_load(&config, NULL, NULL, 0), XR_OK, "%s", xr_message());
+  xr_parameters_add(p, "visual.proj", XR_SHAPE(w, w), ones, (xr_parameter_kind){0}, &index);
+  xr_parameters_add(p, "twin.proj", XR_SHAPE(w, w), ones, (xr_parameter_kind){.like = "visual.proj"}, &index);
+  xr_parameters_add(p, "classifier.weight", XR_SHAPE(3, w), ones, (xr_parameter_kind){0}, &index);
+  xr_parameters_add(p, "positional_embedding", XR_SHAPE(5, w), ones, (xr_parameter_kind){0}, &index);
+  cr_assert_eq(xr_parameters_allocate(p, (xr_parameter_options){.training = true}), XR_OK);
+  char path[XR_PATH_MAX];
+  cr_assert_eq(xr_path_join(path, folder.root, "model.safetensors"), XR_OK);
+  cr_assert_eq(xr_weights_load_file(path, config, p, XR_WEIGHTS_TO_TRAIN), XR_OK, "%s", xr_message());
+  const tiny_tensor *proj = tiny_find(m, "visual.proj");
+  expect_values(p, "visual.proj", proj->values, proj->count);
+  expect_values(p, "twin.proj", proj->values, proj->count);
+  expect_values(p, "classifier.weight", fresh, 3 * w);
+  expect_values(p, "positional_embedding", tiny_find(m, "positional_embedding")->values, 5 * w);
+  cr_expect_eq(xr_weights_load_file(path, config, p, XR_WEIGHTS_TO_ENCODE), XR_BAD_INPUT);
+  cr_expect(strstr(xr_message(), "2 of the model's 4 tensors are missing or of another shape: twin.proj is missing, classifier.weight is "
+                                 "[5, 64] instead of [3, 64]"),
+            "%s", xr_message());
+  xr_parameters_free(p);
+  xr_config_free(config);
+  tiny_free(m);
+}
+
 Test(weights, half_an_attention_is_refused) {
   write_inputs();
   tiny_model *m = tiny_new();
@@ -323,6 +366,61 @@ Test(weights, another_vocabulary_is_refused) {
   write_model("model.safetensors", false, XR_F32, NULL);
   cr_expect_eq(xreid(EMBED " text.vocabulary_size=101", "model.safetensors"), 1);
   expect_said("token_embedding.weight has 100 token ids, the vocabulary 101: set data.vocabulary");
+}
+
+Test(weights, arrays_of_the_wrong_form_are_refused) {
+  const int32_t ids[6] = {98, 5, 99, 98, -1, 99}, many[3] = {98, 100, 99};
+  int32_t row[TINY_CONTEXT + 1] = {0};
+  char path[XR_PATH_MAX];
+  write_inputs();
+  write_model("model.safetensors", false, XR_F32, NULL);
+  cr_expect_eq(xreid("embed --weights model.safetensors --pixels large.npy --out out"), 1);
+  expect_said("large.npy: these images are 96 x 48, the model takes 64 x 32 (height x width)");
+  cr_assert_eq(xr_path_join(path, folder.root, "bad.npy"), XR_OK);
+  cr_assert_eq(xr_npy_write(path, XR_I32, 2, (int64_t[]){2, 3}, ids), XR_OK);
+  cr_expect_eq(xreid("embed --weights model.safetensors --tokens bad.npy --out out"), 1);
+  expect_said("bad.npy: row 1 holds the id -1; the model knows 0 to 99");
+  cr_assert_eq(xr_npy_write(path, XR_I32, 2, (int64_t[]){1, 3}, many), XR_OK);
+  cr_expect_eq(xreid("embed --weights model.safetensors --tokens bad.npy --out out"), 1);
+  expect_said("bad.npy: row 0 holds the id 100");
+  cr_assert_eq(xr_npy_write(path, XR_I32, 2, (int64_t[]){1, TINY_CONTEXT + 1}, row), XR_OK);
+  cr_expect_eq(xreid("embed --weights model.safetensors --tokens bad.npy --out out"), 1);
+  expect_said("bad.npy: rows have 17 tokens, the model takes 16 at most");
+  cr_assert_eq(xr_npy_write(path, XR_I32, 2, (int64_t[]){0, 4}, row), XR_OK);
+  cr_expect_eq(xreid("embed --weights model.safetensors --tokens bad.npy --out out"), 1);
+  expect_said("bad.npy: holds no token");
+  cr_expect_eq(xreid("embed --weights model.safetensors --pixels ids.npy --out out"), 1);
+  expect_said("ids.npy: pixels are uint8 [N, height, width, 3]");
+}
+
+Test(weights, rows_shorter_than_the_context_need_no_padding) {
+  int32_t ids[6] = {98, 7, 99, 98, 99, 0}, padded[2 * TINY_CONTEXT] = {98, 7, 99};
+  char path[XR_PATH_MAX];
+  padded[TINY_CONTEXT] = 98;
+  padded[TINY_CONTEXT + 1] = 99;
+  write_model("model.safetensors", false, XR_F32, NULL);
+  cr_assert_eq(xr_path_join(path, folder.root, "short.npy"), XR_OK);
+  cr_assert_eq(xr_npy_write(path, XR_I32, 2, (int64_t[]){2, 3}, ids), XR_OK);
+  cr_assert_eq(xr_path_join(path, folder.root, "padded.npy"), XR_OK);
+  cr_assert_eq(xr_npy_write(path, XR_I32, 2, (int64_t[]){2, TINY_CONTEXT}, padded), XR_OK);
+  cr_assert_eq(xreid("embed --weights model.safetensors --tokens short.npy --token-features --normalize --out a"), 0, "%s", said());
+  cr_assert_eq(xreid("embed --weights model.safetensors --tokens padded.npy --token-features --normalize --out b"), 0, "%s", said());
+  xr_npy *a = open_array("a/text_features.npy"), *b = open_array("b/text_features.npy");
+  double squares = 0;
+  for (int64_t i = 0; i < a->count; i++) {
+    const float x = ((const float *)a->data)[i], y = ((const float *)b->data)[i];
+    cr_expect_float_eq(x, y, 1e-6f);
+    if (i < TINY_WIDTH) squares += (double)x * (double)x;
+  }
+  cr_expect_float_eq(squares, 1, 1e-6);
+  xr_npy_close(a);
+  xr_npy_close(b);
+  a = open_array("a/text_tokens.npy");
+  b = open_array("b/text_tokens.npy");
+  cr_expect(a->dim[1] == 3 && b->dim[1] == TINY_CONTEXT);
+  cr_expect_float_eq(((const float *)a->data)[5], ((const float *)b->data)[5], 1e-5f);
+  xr_npy_close(a);
+  xr_npy_close(b);
 }
 
 Test(weights, buffers_are_skipped_and_strangers_listed) {
