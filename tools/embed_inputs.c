@@ -135,10 +135,10 @@ xr_status xr_read_captions(xr_arena *arena, const char *path, xr_split *split) {
 }
 
 /* ---- arrays */
-static xr_status read_pixels(void *context, int64_t first, int64_t n, void *rows, int32_t *end) {
+static xr_status read_pixels(void *context, int64_t first, int64_t n, void *rows, int32_t *lengths) {
   const xr_npy *a = context;
   const size_t bytes = (size_t)(a->dim[1] * a->dim[2] * a->dim[3]);
-  (void)end;
+  (void)lengths;
   memcpy(rows, (const char *)a->data + (size_t)first * bytes, (size_t)n * bytes);
   return XR_OK;
 }
@@ -158,7 +158,7 @@ xr_status xr_open_pixels(const char *path, int64_t height, int64_t width, xr_npy
   return a->dim[0] ? XR_OK : xr_fail(XR_BAD_INPUT, "%s: holds no image", path);
 }
 
-static xr_status read_tokens(void *context, int64_t first, int64_t n, void *rows, int32_t *end) {
+static xr_status read_tokens(void *context, int64_t first, int64_t n, void *rows, int32_t *lengths) {
   const xr_npy *a = context;
   const int64_t length = a->dim[1];
   const int32_t *ids = (const int32_t *)a->data + first * length;
@@ -167,7 +167,7 @@ static xr_status read_tokens(void *context, int64_t first, int64_t n, void *rows
     int32_t largest = 0;
     for (int32_t k = 1; k < length; k++)
       if (ids[i * length + k] > ids[i * length + largest]) largest = k;
-    end[i] = largest;
+    lengths[i] = largest + 1;
   }
   return XR_OK;
 }

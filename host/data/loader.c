@@ -10,6 +10,7 @@
 #include "host/base/memory.h"
 #include "host/base/random.h"
 #include "host/data/pixels.h"
+#include "host/data/words.h"
 
 /* One place in the ring. What a batch holds is written by the workers without the lock: each sample by one of them. */
 typedef struct {
@@ -46,6 +47,7 @@ struct xr_loader {
   const xr_tokenizer *tokenizer; /* NULL: images only */
   xr_pixels *pixels;             /* NULL: captions only */
   int32_t batch_size;
+  int32_t left, right; /* tokens that change places when an image is flipped; 0 and 0: none do */
   slot *slots;
   worker *workers;
   int started_workers;
@@ -74,6 +76,19 @@ static int64_t mask_rows(const xr_loader *l) { return xr_mask_capacity(l->batch_
 
 /* ---- workers */
 
+static bool ends_word(const xr_tokenizer *tokenizer, int32_t id) {
+  const char *text = xr_tokenizer_text(tokenizer, id);
+  const size_t bytes = strlen(text);
+  return bytes >= XR_WORD_END_BYTES && strcmp(text + bytes - XR_WORD_END_BYTES, XR_WORD_END) == 0;
+}
+
+/* Whole words only: the same token also ends "upright". */
+static void swap_sides(const xr_loader *l, int32_t *tokens, int32_t length) {
+  for (int32_t i = 1; i < length; i++)
+    if ((tokens[i] == l->left || tokens[i] == l->right) && (i == 1 || ends_word(l->tokenizer, tokens[i - 1])))
+      tokens[i] = l->left + l->right - tokens[i];
+}
+
 static void mask_words(const xr_loader *l, const ticket *t) {
   const size_t context = (size_t)l->options.context;
   const int32_t mask_id = xr_tokenizer_mask(l->tokenizer);
@@ -90,13 +105,17 @@ static xr_status fill_sample(const xr_loader *l, xr_resizer *resizer, const tick
   const int32_t sample = l->order ? l->order[t->position] : (int32_t)t->position, place = t->place;
   int32_t image = sample;
   s->samples[place] = sample;
+  if (l->sampler)
+    s->decisions[place] = xr_augment_decide(&l->options.augment, l->options.height, l->options.width, l->options.seed, l->epoch,
+                                            (uint64_t)t->position);
   if (l->tokenizer) {
     const xr_caption_record *caption = &l->split->captions[sample];
+    int32_t *tokens = s->tokens + (size_t)place * (size_t)l->options.context;
     int length;
     image = caption->image;
-    const xr_status status = xr_tokenize(l->tokenizer, caption->text, l->options.context,
-                                         s->tokens + (size_t)place * (size_t)l->options.context, &length);
+    const xr_status status = xr_tokenize(l->tokenizer, caption->text, l->options.context, tokens, &length);
     if (status != XR_OK) return xr_fail_in(status, "%s: caption %d", l->split->images[image].path, caption->number);
+    if (l->sampler && s->decisions[place].flip && l->left) swap_sides(l, tokens, length);
     s->lengths[place] = length;
     if (masks(l)) mask_words(l, t);
   }
@@ -104,9 +123,6 @@ static xr_status fill_sample(const xr_loader *l, xr_resizer *resizer, const tick
   s->pids[place] = record->pid;
   s->image_ids[place] = record->image_id;
   s->labels[place] = xr_dataset_label(l->dataset, record->pid);
-  if (l->sampler)
-    s->decisions[place] = xr_augment_decide(&l->options.augment, l->options.height, l->options.width, l->options.seed, l->epoch,
-                                            (uint64_t)t->position);
   const size_t image_bytes = (size_t)l->options.width * (size_t)l->options.height * 3;
   return l->pixels ? xr_pixels_read(l->pixels, resizer, (size_t)image, s->pixels + (size_t)place * image_bytes) : XR_OK;
 }
@@ -270,6 +286,22 @@ static xr_status open_loader(xr_loader **loader, const xr_loader *kind, bool wit
   return status;
 }
 
+/* *id: the word's token; 0: it has several. */
+static xr_status find_word(const xr_tokenizer *tokenizer, const char *word, int32_t *id) {
+  int32_t ids[4]; /* start, the word, end and one more */
+  int length;
+  XR_TRY(xr_tokenize(tokenizer, word, 4, ids, &length));
+  *id = length == 3 ? ids[1] : 0;
+  return XR_OK;
+}
+
+static xr_status find_words(const xr_tokenizer *tokenizer, int32_t *left, int32_t *right) {
+  XR_TRY(find_word(tokenizer, "left", left));
+  XR_TRY(find_word(tokenizer, "right", right));
+  if (*left && *right) return XR_OK;
+  return xr_fail(XR_BAD_INPUT, "flip_swaps_words needs a single token for \"left\" and one for \"right\"; this vocabulary spells them");
+}
+
 xr_status xr_loader_open(xr_loader **loader, const xr_dataset *dataset, const xr_sampler *sampler, const xr_tokenizer *tokenizer,
                          const xr_loader_options *options) {
   *loader = NULL;
@@ -279,13 +311,17 @@ xr_status xr_loader_open(xr_loader **loader, const xr_dataset *dataset, const xr
   if (xr_sampler_samples(sampler) != train->caption_count)
     return xr_fail(XR_BAD_ARGUMENT, "the sampler has %zu samples, the train split %zu captions", xr_sampler_samples(sampler),
                    train->caption_count);
+  int32_t left = 0, right = 0;
+  if (options->flip_swaps_words) XR_TRY(find_words(tokenizer, &left, &right));
   return open_loader(loader,
                      &(xr_loader){.options = *options,
                                   .dataset = dataset,
                                   .split = train,
                                   .sampler = sampler,
                                   .tokenizer = tokenizer,
-                                  .batch_size = xr_sampler_batch(sampler)},
+                                  .batch_size = xr_sampler_batch(sampler),
+                                  .left = left,
+                                  .right = right},
                      true);
 }
 

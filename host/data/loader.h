@@ -28,6 +28,7 @@ typedef struct {
   size_t cache_bytes;         /* decoded images that are kept in memory; 0: none */
   bool allow_truncated;       /* cut JPEGs: grey rows and one warning a file, instead of an error */
   xr_augment_options augment; /* training; all zero: no augmentation */
+  bool flip_swaps_words;      /* training: in the caption of an image that is flipped, "left" and "right" change places */
   uint64_t seed;              /* of the augmentation and of the masks */
   xr_mask_options mask;       /* training: masked words for a masked-language loss; all zero: none */
   bool mask_tokens;           /* with them: `tokens` are masked, too, by a draw of their own */
@@ -54,7 +55,8 @@ typedef struct {
 typedef struct xr_loader xr_loader;
 
 /* Training: the captions of the train split with their images, in the sampler's order. The data set, the sampler (made over the train
- * split's captions) and the tokenizer must outlive the loader. */
+ * split's captions) and the tokenizer must outlive the loader. XR_BAD_INPUT: flip_swaps_words with a vocabulary that has no single
+ * token for "left" or "right". */
 xr_status xr_loader_open(xr_loader **loader, const xr_dataset *dataset, const xr_sampler *sampler, const xr_tokenizer *tokenizer,
                          const xr_loader_options *options);
 

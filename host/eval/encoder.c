@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "host/base/memory.h"
-#include "host/data/loader.h"
 
 typedef struct {
   xr_graph *graph;
@@ -76,14 +75,25 @@ static size_t row_bytes(const side *s) {
   return (size_t)elements_per_sample(s, rows_of(s)) * xr_dtype_bytes(xr_dtype_of(s->graph, rows_of(s)));
 }
 
-/* Reads n samples into the inputs; places of the batch that are left hold zeros. */
+xr_status xr_feed_joint_length(xr_executor *executor, xr_var input, int32_t scales, const int32_t *lengths, int64_t count) {
+  if (!input.id) return XR_OK;
+  int32_t *to = xr_executor_input(executor, input);
+  if (!to) return XR_DEVICE;
+  for (int64_t i = 0; i < count; i++) to[i] = lengths[i] * scales;
+  return XR_OK;
+}
+
+/* Reads n samples into the inputs; places of the batch that are left hold zeros, captions of one token. */
 static xr_status feed(const side *s, xr_executor *executor, const xr_sample_source *source, int64_t first, int64_t n, int64_t batch) {
   char *rows = xr_executor_input(executor, rows_of(s));
-  int32_t *end = s->model.end.id ? xr_executor_input(executor, s->model.end) : NULL;
-  if (!rows || (s->model.end.id && !end)) return XR_DEVICE;
-  XR_TRY(source->read(source->context, first, n, rows, end));
+  int32_t *lengths = s->model.end.id ? xr_executor_input(executor, s->model.end) : NULL; /* until they become places */
+  if (!rows || (s->model.end.id && !lengths)) return XR_DEVICE;
+  XR_TRY(source->read(source->context, first, n, rows, lengths));
   memset(rows + (size_t)n * row_bytes(s), 0, (size_t)(batch - n) * row_bytes(s));
-  if (end) memset(end + n, 0, (size_t)(batch - n) * sizeof *end);
+  for (int64_t i = n; lengths && i < batch; i++) lengths[i] = 1;
+  XR_TRY(xr_feed_joint_length(executor, s->model.length, 1, lengths, batch));
+  XR_TRY(xr_feed_joint_length(executor, s->model.joint_length, s->model.joint_scales, lengths, batch));
+  for (int64_t i = 0; lengths && i < batch; i++) lengths[i]--;
   return xr_executor_upload(executor);
 }
 
@@ -141,13 +151,13 @@ typedef struct {
 } split_source;
 
 /* The loader's next batch, which is that of the encoder. Its workers prepare the ones after it while the device computes. */
-static xr_status read_split(void *context, int64_t first, int64_t n, void *rows, int32_t *end) {
+static xr_status read_split(void *context, int64_t first, int64_t n, void *rows, int32_t *lengths) {
   const split_source *from = context;
   const xr_batch *batch;
   (void)first; /* batches come in order */
   XR_TRY(xr_loader_next(from->loader, &batch));
   memcpy(rows, batch->pixels ? (const void *)batch->pixels : batch->tokens, (size_t)n * from->row_bytes);
-  for (int64_t i = 0; end && i < n; i++) end[i] = batch->lengths[i] - 1;
+  if (lengths) memcpy(lengths, batch->lengths, (size_t)n * sizeof *lengths);
   xr_loader_release(from->loader, batch);
   return XR_OK;
 }

@@ -1,6 +1,7 @@
 /* Turns images and captions into features; ranks a split's. */
 #pragma once
 
+#include "host/data/loader.h"
 #include "host/eval/evaluate.h"
 #include "host/eval/task.h"
 #include "host/graph/executor.h"
@@ -18,6 +19,9 @@ typedef struct {
 xr_status xr_encoder_new(xr_encoder **encoder, const xr_task *task, xr_parameters *parameters, xr_encoder_options options);
 void xr_encoder_free(xr_encoder *encoder);
 
+/* Writes captions' lengths, times `scales`, to an input; nothing for the empty one. */
+xr_status xr_feed_joint_length(xr_executor *executor, xr_var input, int32_t scales, const int32_t *lengths, int64_t count);
+
 size_t xr_encoder_arena_bytes(const xr_encoder *encoder); /* of the larger of the two plans */
 
 typedef enum { XR_ENCODE_IMAGES, XR_ENCODE_TEXTS } xr_encoder_side;
@@ -27,9 +31,9 @@ typedef enum { XR_ENCODE_IMAGES, XR_ENCODE_TEXTS } xr_encoder_side;
 /* Samples from anywhere. */
 typedef struct {
   int64_t count;
-  /* Writes samples first .. first + n - 1: pixels u8 [n, height, width, 3], or ids i32 [n, context] and the places of their end tokens to
-   * end[n]. Called in order, for a whole batch until the last one. */
-  xr_status (*read)(void *context, int64_t first, int64_t n, void *rows, int32_t *end);
+  /* Writes samples first .. first + n - 1: pixels u8 [n, height, width, 3] (lengths is NULL), or ids i32 [n, context] and the number of
+   * tokens up to the end token, lengths[n]. Called in order, for a whole batch until the last one. */
+  xr_status (*read)(void *context, int64_t first, int64_t n, void *rows, int32_t *lengths);
   void *context;
 } xr_sample_source;
 

@@ -228,6 +228,9 @@ int xr_input_count(const xr_node *node) { return node->in_count; }
 xr_shape xr_input_shape(const xr_node *node, int i) { return input(node, i)->shape; }
 xr_dtype xr_input_dtype(const xr_node *node, int i) { return input(node, i)->dtype; }
 bool xr_input_needs_gradient(const xr_node *node, int i) { return input(node, i)->needs_gradient; }
+xr_dtype xr_input_gradient_dtype(const xr_node *node, int i) {
+  return input(node, i)->kind == XR_TENSOR_PARAMETER ? XR_F32 : input(node, i)->dtype;
+}
 xr_shape xr_output_shape(const xr_node *node, int i) { return output(node, i)->shape; }
 xr_dtype xr_output_dtype(const xr_node *node, int i) { return output(node, i)->dtype; }
 xr_dtype xr_compute_dtype(const xr_node *node) { return node->graph->options.compute; }

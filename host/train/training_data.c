@@ -29,6 +29,7 @@ static xr_status open_loader(xr_training_data *data, const xr_task *task) {
                          .cache_bytes = (size_t)c->data.cache_mib << 20,
                          .allow_truncated = true,
                          .seed = (uint64_t)c->train.seed,
+                         .flip_swaps_words = c->augment.flip_swaps_words,
                          .mask_tokens = c->text.mask_aug == XR_CONFIG_MASK_INDEPENDENT,
                          .augment = {.flip = (float)c->augment.flip,
                                      .erase = (float)c->augment.erase,
