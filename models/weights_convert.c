@@ -84,10 +84,18 @@ static int in_python_order(const void *a, const void *b) {
   return x->dtype != y->dtype ? place[x->dtype] - place[y->dtype] : strcmp(x->name, y->name);
 }
 
+/* PyTorch's strict loading wants one. Our methods have temperatures of their own, so this is the release's. */
+static xr_status add_logit_scale(output *out, const xr_weights *w) {
+  static const float released = 4.6051702f; /* ln 100 */
+  const xr_weight scale = {.dtype = XR_F32};
+  if (out->naming == XR_NAMING_XREID || xr_weights_find(w, "logit_scale")) return XR_OK;
+  return add(out, "logit_scale", &scale, 0, &released);
+}
+
 static xr_status convert(const xr_weights *w, const char *path, output *out, const char *activation) {
   if (activation && xr_weights_metadata(w, "config"))
     return xr_fail(XR_BAD_INPUT, "%s: holds its configuration, which states the activation", xr_weights_path(w));
-  const size_t most = (size_t)xr_weights_count(w) * XR_WEIGHT_PARTS + 1;
+  const size_t most = (size_t)xr_weights_count(w) * XR_WEIGHT_PARTS + 2;
   out->list = XR_NEW_ARRAY(out->arena, xr_stored_tensor, most);
   if (!out->list) return XR_NO_MEMORY;
   for (int i = 0; i < xr_weights_count(w); i++) {
@@ -95,6 +103,7 @@ static xr_status convert(const xr_weights *w, const char *path, output *out, con
     if (status != XR_OK) return xr_fail_in(status, "%s", xr_weights_path(w));
   }
   if (!out->count) return xr_fail(XR_BAD_INPUT, "%s: holds no tensor of a CLIP model", xr_weights_path(w));
+  XR_TRY(add_logit_scale(out, w));
   qsort(out->list, out->count, sizeof *out->list, in_python_order);
   static const char *const keys[] = {"activation", "image_statistics", "position_grid", "config"};
   xr_metadata metadata[1 + sizeof keys / sizeof *keys] = {{"format", out->naming == XR_NAMING_XREID ? "xreid-weights-1" : "pt"}};

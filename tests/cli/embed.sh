@@ -39,6 +39,7 @@ cmp long60/text_features.npy long10000/text_features.npy || fail "10,000 words a
 "$XREID" convert run huggingface.safetensors --to huggingface 2>>convert.log
 "$XREID" convert huggingface.safetensors back.safetensors 2>>convert.log
 cmp openai.safetensors back.safetensors || fail "there and back changed bytes"
+for name in openai huggingface; do head -c 8000 $name.safetensors | grep -aq '"logit_scale"' || fail "$name: no logit_scale"; done
 says convert.log "tensors of heads have no name there and are left out"
 embed --weights huggingface.safetensors --images list.txt --out again
 cmp folder/image_features.npy again/image_features.npy || fail "the conversion changed features"
@@ -55,6 +56,14 @@ cmp a.json c.json || fail "the weights did not arrive"
 train train.max_steps=1 model.weights=openai.safetensors image.height=64 text.context=20 --out other
 says train.log "visual.positional_embedding: resized from 6 x 2 to 8 x 2 patches (bilinear)"
 says train.log "positional_embedding: the first 20 of 48 rows"
+
+# a method with modules of its own starts from the towers and encodes with all of it
+train train.max_steps=1 method=cmsn imfi.taps=[1] model.weights=openai.safetensors --out cmsn
+says train.log "so they start fresh ("
+says train.log "imfi.query"
+"$XREID" embed --weights cmsn --images first.txt --texts captions.jsonl --token-features --out cmsn_features
+[ "$(size cmsn_features/image_tokens.npy)" = $((128 + 13 * 64)) ] || fail "the size of cmsn's image_tokens.npy"
+refuses 1 "imfi.query is missing" "$XREID" embed --weights openai.safetensors --config cmsn/config.yaml --images first.txt --out x
 
 # what cannot be used
 refuses 2 "--weights is missing" "$XREID" embed --images data/imgs --out x
