@@ -86,7 +86,7 @@ typedef enum { XR_NAMING_OPENAI, XR_NAMING_HUGGINGFACE, XR_NAMING_XREID, XR_NAMI
 extern const char *const xr_naming_names[XR_NAMINGS]; /* "openai", "huggingface", "xreid" */
 
 /* Writes the tensors under another naming, bits unchanged. OpenAI's and Hugging Face's take the towers and logit_scale (ln 100
- * where there is none), and the heads left out are counted in *left_out; ours takes everything but an optimiser's state. The metadata go along; activation (NULL: as it is)
- * replaces theirs, which a file that holds its configuration does not allow. Tensors are ordered as the safetensors library of Python
- * orders them. */
+ * where there is none), and the heads left out are counted in *left_out; ours takes everything but an optimiser's state. The metadata go
+ * along; activation (NULL: as it is) replaces theirs, which a file that holds its configuration does not allow. Tensors are ordered as the
+ * safetensors library of Python orders them. */
 xr_status xr_weights_convert(const xr_weights *weights, const char *path, xr_naming naming, const char *activation, int *left_out);

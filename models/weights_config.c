@@ -29,7 +29,9 @@ static xr_status read_sizes(const xr_weights *w, sizes *s) {
   *s = (sizes){0};
   for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) {
     const xr_weight *weight = xr_weights_find(w, dims[i].name);
-    if (!weight) return xr_fail(XR_BAD_INPUT, "%s: holds no %s, so it is no CLIP model with a vision transformer and a text tower", xr_weights_path(w), dims[i].name);
+    if (!weight)
+      return xr_fail(XR_BAD_INPUT, "%s: holds no %s, so it is no CLIP model with a vision transformer and a text tower", xr_weights_path(w),
+                     dims[i].name);
     if (weight->rank != dims[i].rank)
       return xr_fail(XR_BAD_INPUT, "%s: %s has %d dimensions instead of %d", xr_weights_path(w), dims[i].name, weight->rank, dims[i].rank);
     *dims[i].to = weight->dim[dims[i].axis];

@@ -9,7 +9,16 @@
 #include "host/io/safetensors.h"
 #include "tests/data/scratch.h"
 
-enum { TINY_WIDTH = 64, TINY_LAYERS = 2, TINY_PATCH = 16, TINY_POSITIONS = 9, TINY_CONTEXT = 16, TINY_VOCABULARY = 100, TINY_MOST = 160, TINY_NAME = 200 };
+enum {
+  TINY_WIDTH = 64,
+  TINY_LAYERS = 2,
+  TINY_PATCH = 16,
+  TINY_POSITIONS = 9,
+  TINY_CONTEXT = 16,
+  TINY_VOCABULARY = 100,
+  TINY_MOST = 160,
+  TINY_NAME = 200
+};
 
 typedef struct {
   char name[TINY_NAME];
