@@ -200,6 +200,8 @@ typedef struct {
 /* path: the file, or NULL for the defaults alone. overrides: `count` texts "key.sub=value". XR_BAD_INPUT or XR_NOT_FOUND with the
  * place; *config is NULL then. */
 xr_status xr_config_load(xr_config **config, const char *path, const char *const *overrides, size_t count);
+/* The same from YAML text, a checkpoint's for example; `name` is for messages. */
+xr_status xr_config_parse(xr_config **config, const char *yaml, const char *name, const char *const *overrides, size_t count);
 void xr_config_free(xr_config *config); /* NULL is allowed */
 
 /* The whole configuration as YAML that loads to the same values, bit for bit. The caller frees the text. */

@@ -14,6 +14,7 @@
 #include "host/train/run_report.h"
 #include "host/train/schedule.h"
 #include "host/train/training_data.h"
+#include "models/weights.h"
 
 typedef struct {
   const xr_config *config;
@@ -48,8 +49,17 @@ static xr_status check_method_options(const xr_config *c) {
     xr_warn("text.mask_aug has no effect: loss.mlm.weight is 0, so captions are not masked");
   if (!c->sampler.drop_last)
     return xr_fail(XR_UNSUPPORTED, "sampler.drop_last: a step has one shape, so an incomplete last batch is left out; set it to true");
-  if (*c->model.weights) return xr_fail(XR_UNSUPPORTED, "model.weights: this build cannot start from foreign weights yet; leave it empty");
   return XR_OK;
+}
+
+/* Weights to start from must fit before the run folder is made. */
+static xr_status check_weights(const training *t) {
+  xr_weights *weights;
+  if (!*t->config->model.weights || t->options->resume) return XR_OK;
+  XR_TRY(xr_weights_open(&weights, t->config->model.weights));
+  xr_status status = xr_weights_check(weights, t->config, t->model.parameters, XR_WEIGHTS_TO_TRAIN);
+  xr_weights_close(weights);
+  return status;
 }
 
 static xr_status prepare(training *t) {
@@ -61,14 +71,16 @@ static xr_status prepare(training *t) {
   XR_TRY(xr_training_data_open(&t->data, &t->task));
   XR_TRY(xr_model_new(&t->model, &t->task,
                       (xr_model_options){.backend = t->options->backend, .poison = t->options->poison, .no_graph = t->options->no_graph}));
+  XR_TRY(check_weights(t));
   XR_TRY(xr_run_folder_open(&t->run, t->options->folder, c, t->options->resume));
   XR_TRY(xr_model_allocate(&t->model));
   char newest[XR_PATH_MAX];
   if (t->options->resume && xr_checkpoint_newest(t->run.checkpoints, newest) == XR_OK) {
-    XR_TRY(xr_checkpoint_load(newest, t->model.parameters, true, &t->at));
+    XR_TRY(xr_checkpoint_load(newest, t->model.parameters, &t->at));
     xr_info("Going on from %s: epoch %lld, step %lld", newest, (long long)t->at.epoch, (long long)t->at.step);
-  } else if (t->options->resume) {
-    xr_info("%s holds no checkpoint: starting from the beginning", t->run.checkpoints);
+  } else {
+    if (t->options->resume) xr_info("%s holds no checkpoint: starting from the beginning", t->run.checkpoints);
+    if (*c->model.weights) XR_TRY(xr_weights_load_file(c->model.weights, c, t->model.parameters, XR_WEIGHTS_TO_TRAIN));
   }
   return xr_run_folder_rewind(&t->run, t->at.step);
 }
@@ -321,7 +333,7 @@ static xr_status finish(training *t) {
   if (t->at.best < 0) XR_TRY(select_best(t)); /* stopped by train.max_steps before the first evaluation */
   XR_TRY(evaluate(t, XR_SPLIT_TEST, "last weights", &last, NULL));
   XR_TRY(log_evaluation(t, XR_SPLIT_TEST, &last));
-  XR_TRY(xr_checkpoint_load(t->run.best, t->model.parameters, true, NULL));
+  XR_TRY(xr_checkpoint_load(t->run.best, t->model.parameters, NULL));
   XR_TRY(evaluate(t, XR_SPLIT_TEST, t->selection == XR_SPLIT_VAL ? "best on val" : "best on test", &best, &ranking));
   add_row(t, last);
   add_row(t, best);
