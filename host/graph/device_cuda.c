@@ -88,10 +88,13 @@ static xr_status probe(int index) {
   if (error == cudaSuccess) error = cudaDeviceSynchronize();
   if (error == cudaSuccess) return XR_OK;
   char name[400];
+  int major = 0, minor = 0;
   name_of(index, name, sizeof name);
+  cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index);
+  cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index);
   cudaGetLastError();
   if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorInvalidDeviceFunction || error == cudaErrorUnsupportedPtxVersion)
-    return xr_fail(XR_DEVICE, "CUDA: this build has no code for %s: build with CMAKE_CUDA_ARCHITECTURES=native", name);
+    return xr_fail(XR_DEVICE, "CUDA: this build has no code for %s: build with -D XREID_CUDA_ARCHITECTURES=%d", name, 10 * major + minor);
   return xr_fail(XR_DEVICE, "CUDA: %s: %s", name, cudaGetErrorString(error));
 }
 
@@ -109,8 +112,11 @@ void xr_device_list_cuda(void (*line)(void *context, const char *text), void *co
   char text[600], name[400];
   cudaDriverGetVersion(&driver);
   cudaRuntimeGetVersion(&runtime);
-  snprintf(text, sizeof text, "runtime %d.%d, driver for CUDA %d.%d", major_of(runtime), minor_of(runtime), major_of(driver),
-           minor_of(driver));
+  if (driver)
+    snprintf(text, sizeof text, "runtime %d.%d, driver for CUDA %d.%d", major_of(runtime), minor_of(runtime), major_of(driver),
+             minor_of(driver));
+  else
+    snprintf(text, sizeof text, "runtime %d.%d, no driver", major_of(runtime), minor_of(runtime));
   line(context, text);
   if (count_devices(&count) != XR_OK) {
     line(context, xr_message());

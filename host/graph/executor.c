@@ -82,6 +82,12 @@ static int64_t batch_of(const xr_plan *plan) {
   return 1;
 }
 
+/* With the batch grow the arena and the executor's two buffers of inputs; some memory is left to the device's libraries. */
+static int64_t batch_that_fits(const xr_plan *plan, size_t free_bytes) {
+  const double grows = (double)plan->arena_bytes + 2 * (double)xr_plan_memory(plan).inputs;
+  return (int64_t)((double)batch_of(plan) * 0.95 * (double)free_bytes / grows);
+}
+
 xr_status xr_executor_memory_new(void **memory, const xr_plan *plan, size_t bytes) {
   size_t free_bytes, total;
   const bool known = xr_device_free_bytes(plan->options.backend, &free_bytes, &total);
@@ -91,12 +97,18 @@ xr_status xr_executor_memory_new(void **memory, const xr_plan *plan, size_t byte
                    "out of memory: the activations need %.1f MiB, which this machine does not give; a smaller sampler.batch or eval.batch "
                    "needs less, and `xreid plan` shows the largest tensors",
                    (double)bytes / MIB);
-  const int64_t batch = batch_of(plan), fits = (int64_t)((double)batch * (double)free_bytes / (double)bytes);
-  return xr_fail(
-      XR_NO_MEMORY,
-      "out of device memory: the activations need %.1f MiB at a batch of %lld, and %.1f of %.1f MiB are free: a batch of about %lld "
-      "would fit; `xreid plan` shows the largest tensors",
-      (double)bytes / MIB, (long long)batch, (double)free_bytes / MIB, (double)total / MIB, (long long)fits);
+  char remedy[100];
+  const int64_t fits = batch_that_fits(plan, free_bytes);
+  if (bytes > plan->arena_bytes) /* the largest of the plans that take turns is not this one */
+    snprintf(remedy, sizeof remedy, "a smaller eval.batch needs less");
+  else if (fits > 0)
+    snprintf(remedy, sizeof remedy, "a batch of about %lld would fit (sampler.batch)", (long long)fits);
+  else
+    snprintf(remedy, sizeof remedy, "not even a batch of 1 would fit");
+  return xr_fail(XR_NO_MEMORY,
+                 "out of device memory: the activations need %.1f MiB at a batch of %lld, and %.1f of %.1f MiB are free: %s; `xreid plan` "
+                 "shows the largest tensors",
+                 (double)bytes / MIB, (long long)batch_of(plan), (double)free_bytes / MIB, (double)total / MIB, remedy);
 }
 
 static xr_status prepare(xr_executor *e) {
@@ -163,9 +175,10 @@ static xr_status run_tick(xr_executor *e, int at) {
   if (e->options.poison) XR_TRY(poison_blocks(e, at, true));
   xr_run_function function = backward ? node->op->backward : node->op->forward;
   if (!function) return node->op->is_view ? XR_OK : xr_fail(XR_UNSUPPORTED, "%s (%s) cannot run", node->path, node->op->name);
-  if (e->node_by_node) e->backend->node_begin(e, node);
+  e->backend->range(e, node->path);
   xr_status status = function(node, &e->runs[at]);
   if (e->node_by_node && status == XR_OK) status = e->backend->node_end(e);
+  if (!e->node_by_node) e->backend->range(e, ""); /* executors that take turns must not nest their ranges */
   if (status != XR_OK) return xr_fail_in(status, "%s (%s, %s)", node->path, node->op->name, backward ? "backward" : "forward");
   return e->options.poison ? poison_blocks(e, at, false) : XR_OK;
 }
@@ -254,7 +267,10 @@ xr_status xr_executor_sequence(xr_executor *e, xr_run_sequence sequence) {
   XR_TRY(run_nodes(e, sequence, e->options.check_finite));
   if (!tail) return XR_OK;
   const float *loss = xr_executor_piece(e, e->plan->value[e->plan->loss]);
-  return tail->run(tail->context, loss, e->plan->options.backend, e->runs[0].stream);
+  e->backend->range(e, "update");
+  const xr_status status = tail->run(tail->context, loss, e->plan->options.backend, e->runs[0].stream);
+  e->backend->range(e, "");
+  return status;
 }
 
 xr_status xr_executor_find_nonfinite(xr_executor *e, xr_seed seed) {

@@ -50,7 +50,7 @@ static xr_status run(xr_executor *e, xr_seed seed, xr_run_sequence sequence) {
   return XR_OK;
 }
 
-static void node_begin(xr_executor *e, const xr_node *node) { (void)e, (void)node; }
+static void range(xr_executor *e, const char *path) { (void)e, (void)path; }
 
 const xr_executor_backend xr_executor_cpu = {.open = open_cpu,
                                              .close = close_cpu,
@@ -64,5 +64,5 @@ const xr_executor_backend xr_executor_cpu = {.open = open_cpu,
                                              .set_scalars = set_scalars,
                                              .set_one = set_one,
                                              .fill = fill,
-                                             .node_begin = node_begin,
+                                             .range = range,
                                              .node_end = nothing};

@@ -225,7 +225,7 @@ static xr_status fill(xr_executor *e, void *at, int byte, size_t bytes) {
   return status_of(cudaMemsetAsync(at, byte, bytes, ((cuda *)e->own)->compute), "filling memory");
 }
 
-static void node_begin(xr_executor *e, const xr_node *node) { xr_scope_ranges_enter(&((cuda *)e->own)->ranges, node->path); }
+static void range(xr_executor *e, const char *path) { xr_scope_ranges_enter(&((cuda *)e->own)->ranges, path); }
 
 static xr_status node_end(xr_executor *e) {
   cudaError_t error = cudaStreamSynchronize(((cuda *)e->own)->compute), last = cudaGetLastError();
@@ -249,11 +249,10 @@ static xr_status fetch(xr_executor *e, const xr_step_tail *tail) {
 
 /* ---- runs */
 static xr_status run_now(xr_executor *e, xr_run_sequence sequence) {
-  cuda *c = e->own;
   e->node_by_node = true;
   xr_status status = xr_executor_sequence(e, sequence);
   e->node_by_node = false;
-  xr_scope_ranges_leave(&c->ranges);
+  range(e, ""); /* a node that failed left its own open */
   return status == XR_OK ? fetch(e, xr_executor_tail(e, sequence)) : status;
 }
 
@@ -317,5 +316,5 @@ const xr_executor_backend xr_executor_cuda = {.open = open_cuda,
                                               .set_scalars = set_scalars,
                                               .set_one = set_one,
                                               .fill = fill,
-                                              .node_begin = node_begin,
+                                              .range = range,
                                               .node_end = node_end};

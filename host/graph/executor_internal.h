@@ -35,8 +35,9 @@ struct xr_executor_backend {
   xr_status (*set_scalars)(xr_executor *e, xr_seed seed, const xr_step_tail *tail);
   xr_status (*set_one)(xr_executor *e, float *at); /* *at = 1 */
   xr_status (*fill)(xr_executor *e, void *at, int byte, size_t bytes);
-  /* Around a node that runs now: its range in a timeline; afterwards, whether the device failed. */
-  void (*node_begin)(xr_executor *e, const xr_node *node);
+  /* What follows belongs to this scope ("": to none): ranges in a profiler's timeline. */
+  void (*range)(xr_executor *e, const char *path);
+  /* After a node that runs now: has the device failed? */
   xr_status (*node_end)(xr_executor *e);
 };
 

@@ -140,7 +140,12 @@ xr_status xr_parameters_allocate(xr_parameters *p, xr_parameter_options options)
     if (wanted[i]) status = allocate(options.backend, (size_t)a->elements * sizeof(float), (void **)wanted[i]);
   if (status == XR_OK && a->compute_elements)
     status = allocate(options.backend, (size_t)a->compute_elements * sizeof(xr_bf16), (void **)&a->compute);
-  if (status != XR_OK) return xr_fail_in(status, "%lld parameters with their gradients and moments", (long long)xr_parameter_elements(p));
+  if (status != XR_OK) {
+    const size_t bytes = (size_t)a->elements * sizeof(float) * (1 + (options.training ? 1 + (size_t)options.moments : 0)) +
+                         (size_t)a->compute_elements * sizeof(xr_bf16);
+    return xr_fail_in(status, "%lld parameters with their gradients and moments, %.1f MiB", (long long)xr_parameter_elements(p),
+                      (double)bytes / 1048576.0);
+  }
   return draw_all(p);
 }
 

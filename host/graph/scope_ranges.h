@@ -25,7 +25,7 @@ static inline void xr_scope_ranges_close(xr_scope_ranges *r, size_t keep) {
   r->path[keep] = '\0';
 }
 
-/* Opens and closes ranges until those of `path` are open. */
+/* Opens and closes ranges until those of `path` are open; "": none. */
 static inline void xr_scope_ranges_enter(xr_scope_ranges *r, const char *path) {
   size_t common = 0;
   while (r->path[common] && path[common]) { /* whole names that both begin with */
@@ -46,5 +46,3 @@ static inline void xr_scope_ranges_enter(xr_scope_ranges *r, const char *path) {
     at = end;
   }
 }
-
-static inline void xr_scope_ranges_leave(xr_scope_ranges *r) { xr_scope_ranges_close(r, 0); }

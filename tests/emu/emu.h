@@ -11,6 +11,12 @@
  * `extern __shared__ float4 smem[];`, this name and type everywhere (kernels/common/shared.cuh); PTX only in kernels/common. */
 #pragma once
 
+/* The machine that is played, from the environment, for what can be wrong with one:
+ *   EMU_DEVICES=N      devices; default 1, 0: a driver without a device (they share the memory: nothing is told apart by device)
+ *   EMU_DRIVER=V       the driver's CUDA version, 12040 for 12.4; default that of the runtime, 0: no driver
+ *   EMU_MEMORY_MIB=N   the device's memory; default 8192
+ *   EMU_NO_CODE=1      launches fail as on an architecture that the build has no code for */
+
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -31,6 +37,9 @@ typedef struct {
   uint64_t launches, blocks, barriers, exchanges;
 } emu_counts;
 emu_counts emu_take_counts(void);
+
+/* The profiler ranges that this thread opened and closed since the last call: "visual{conv1{}ln_pre{}}". Good until the next call. */
+const char *emu_take_ranges(void);
 
 #ifdef __cplusplus
 }

@@ -56,7 +56,7 @@ static std::shared_ptr<capture> active; /* at most one capture at a time */
 static std::map<uintptr_t, size_t> device_blocks, pinned_blocks;
 static std::map<const void *, int> shared_asked;
 static size_t device_used;
-static const size_t device_bytes = static_cast<size_t>(8) << 30;
+static thread_local int current_device;
 static thread_local cudaError_t last_error = cudaSuccess;
 
 static cudaError_t failed(cudaError_t error) {
@@ -95,7 +95,10 @@ static const struct {
     {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration", "invalid configuration argument"},
     {cudaErrorInvalidDevicePointer, "cudaErrorInvalidDevicePointer", "invalid device pointer"},
     {cudaErrorInvalidMemcpyDirection, "cudaErrorInvalidMemcpyDirection", "invalid copy direction for memcpy"},
+    {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver", "CUDA driver version is insufficient for CUDA runtime version"},
+    {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
     {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
+    {cudaErrorNoKernelImageForDevice, "cudaErrorNoKernelImageForDevice", "no kernel image is available for execution on the device"},
     {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
     {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
     {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
@@ -126,20 +129,42 @@ cudaError_t cudaGetLastError(void) {
 
 /* ---- the device */
 
+/* The machine that is played (emu.h). */
+static int setting(const char *name, int standard) {
+  const char *value = std::getenv(name);
+  return value && *value ? std::atoi(value) : standard;
+}
+static int devices() { return setting("EMU_DEVICES", 1); }
+static int driver() { return setting("EMU_DRIVER", CUDART_VERSION); }
+static size_t device_bytes() { return static_cast<size_t>(setting("EMU_MEMORY_MIB", 8192)) << 20; }
+
 cudaError_t cudaGetDeviceCount(int *count) {
-  *count = 1;
+  *count = 0;
+  if (driver() < CUDART_VERSION) return failed(cudaErrorInsufficientDriver);
+  if (devices() < 1) return failed(cudaErrorNoDevice);
+  *count = devices();
   return cudaSuccess;
 }
-cudaError_t cudaSetDevice(int device) { return failed(device == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
+static cudaError_t check_device(int device) {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  return error != cudaSuccess ? error : failed(device >= 0 && device < count ? cudaSuccess : cudaErrorInvalidDevice);
+}
+cudaError_t cudaSetDevice(int device) {
+  const cudaError_t error = check_device(device);
+  if (error == cudaSuccess) current_device = device;
+  return error;
+}
 cudaError_t cudaGetDevice(int *device) {
-  *device = 0;
+  *device = current_device;
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device) {
-  if (device != 0) return failed(cudaErrorInvalidDevice);
+  const cudaError_t error = check_device(device);
+  if (error != cudaSuccess) return error;
   *p = cudaDeviceProp{};
   std::snprintf(p->name, sizeof p->name, "emulated device");
-  p->totalGlobalMem = device_bytes;
+  p->totalGlobalMem = device_bytes();
   p->sharedMemPerBlock = emu::shared_without_asking;
   p->sharedMemPerBlockOptin = p->sharedMemPerMultiprocessor = emu::max_shared;
   p->warpSize = emu::lanes;
@@ -151,7 +176,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device) {
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device) {
-  if (device != 0) return failed(cudaErrorInvalidDevice);
+  const cudaError_t error = check_device(device);
+  if (error != cudaSuccess) return error;
   static const std::map<cudaDeviceAttr, int> known = {{cudaDevAttrMaxThreadsPerBlock, emu::max_threads},
                                                       {cudaDevAttrMaxSharedMemoryPerBlock, static_cast<int>(emu::shared_without_asking)},
                                                       {cudaDevAttrWarpSize, emu::lanes},
@@ -179,7 +205,7 @@ cudaError_t cudaRuntimeGetVersion(int *version) {
   return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int *version) {
-  *version = CUDART_VERSION;
+  *version = driver();
   return cudaSuccess;
 }
 
@@ -211,7 +237,7 @@ static cudaError_t give_back(void *pointer, std::map<uintptr_t, size_t> &blocks)
 cudaError_t cudaMalloc(void **pointer, size_t bytes) {
   OUTSIDE_CAPTURE("cudaMalloc");
   hold h(lock);
-  if (bytes > device_bytes - device_used) return failed(cudaErrorMemoryAllocation);
+  if (device_used + bytes > device_bytes()) return failed(cudaErrorMemoryAllocation);
   const cudaError_t error = take(pointer, bytes, device_blocks);
   if (error == cudaSuccess) device_used += bytes;
   return error;
@@ -228,8 +254,8 @@ cudaError_t cudaHostAlloc(void **pointer, size_t bytes, unsigned) {
 cudaError_t cudaFreeHost(void *pointer) { return give_back(pointer, pinned_blocks); }
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes) {
   hold h(lock);
-  *free_bytes = device_bytes - device_used;
-  *total_bytes = device_bytes;
+  *free_bytes = device_bytes() - device_used;
+  *total_bytes = device_bytes();
   return cudaSuccess;
 }
 
@@ -316,6 +342,7 @@ cudaError_t check_launch(const void *kernel, dim3 grid, dim3 block, size_t share
   if (!grid.x || !grid.y || !grid.z || !threads || threads > max_threads || block.z > 64 || grid.x > 0x7fffffffu || grid.y > 65535 ||
       grid.z > 65535)
     return failed(cudaErrorInvalidConfiguration);
+  if (setting("EMU_NO_CODE", 0)) return failed(cudaErrorNoKernelImageForDevice);
   hold h(lock);
   const auto asked = shared_asked.find(kernel);
   const size_t allowed = asked == shared_asked.end() ? shared_without_asking : static_cast<size_t>(asked->second);
@@ -498,8 +525,20 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 /* ---- profiler ranges */
 
 static thread_local int range_depth;
-int nvtxRangePushA(const char *) { return range_depth++; }
+static thread_local std::string ranges, taken_ranges;
+static const size_t most_of_ranges = 1 << 20;
+
+const char *emu_take_ranges(void) {
+  taken_ranges = std::move(ranges);
+  ranges.clear();
+  return taken_ranges.c_str();
+}
+int nvtxRangePushA(const char *name) {
+  if (ranges.size() < most_of_ranges) ranges += std::string(name) + "{";
+  return range_depth++;
+}
 int nvtxRangePop(void) {
+  if (ranges.size() < most_of_ranges) ranges += "}";
   if (range_depth == 0) {
     std::fputs("emu: nvtxRangePop without a range\n", stderr);
     return -2;

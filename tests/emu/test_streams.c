@@ -1,6 +1,7 @@
 /* Streams, events and captured graphs of the emulator. */
 #include <criterion/criterion.h>
 
+#include "host/graph/scope_ranges.h"
 #include "nvtx3/nvToolsExt.h"
 #include "tests/emu/emu.h"
 #include "tests/emu/planted.h"
@@ -143,4 +144,14 @@ Test(streams, host_functions_events_and_ranges) {
   cr_assert_eq(nvtxRangePop(), 0);
   cr_assert_eq(nvtxRangePop(), -2);
   close_all();
+}
+
+/* The graph's scopes as ranges: what two paths share stays open between them, whole names only. */
+Test(streams, scopes_are_ranges) {
+  xr_scope_ranges r = {{0}};
+  const char *paths[] = {"visual.blocks.1.attn", "visual.blocks.1.ln_2", "visual.blocks.10.ln_1", "visual", "vis", "", "text.ln"};
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) xr_scope_ranges_enter(&r, paths[i]);
+  xr_scope_ranges_enter(&r, "");
+  cr_assert_str_eq(emu_take_ranges(), "visual{blocks{1{attn{}ln_2{}}10{ln_1{}}}}vis{}text{ln{}}");
+  cr_assert_str_eq(emu_take_ranges(), "");
 }

@@ -18,6 +18,29 @@ for package in $asked; do
   grep -qxF "$package" <<<"$names" || wrong "tools/lib.sh does not install $package"
 done
 
+# ---- the Dockerfile builds presets that exist, copies from stages and files that exist, and installs packages of that list or those that
+# the installed tree leaves to the system (cmake/Install.cmake)
+dockerfile=$XREID_SOURCE/Dockerfile
+presets=$(grep -oP -- '--preset \K[a-z0-9-]+' "$dockerfile" | sort -u)
+[ "$(wc -l <<<"$presets")" -ge 2 ] || wrong "the Dockerfile names too few presets: $presets"
+for preset in $presets; do
+  [ "$(grep -oF "\"name\": \"$preset\"" "$XREID_SOURCE/CMakePresets.json" | wc -l)" -ge 2 ] || wrong "the Dockerfile: no preset $preset"
+  grep -qF "build/$preset " "$dockerfile" || wrong "the Dockerfile does not install build/$preset"
+done
+stages=$(sed -nE 's/^FROM .* AS ([a-z-]+)$/\1/p' "$dockerfile")
+[ "$(wc -l <<<"$stages")" = "$(grep -c '^FROM ' "$dockerfile")" ] || wrong "the Dockerfile has a stage without a name"
+while read -r stage; do
+  grep -qxF "$stage" <<<"$stages" || wrong "the Dockerfile: no stage $stage"
+done < <(grep -oP -- '--from=\K\S+|^FROM \K[a-z]+-[a-z]+(?= )|--target \K\S+' "$dockerfile")
+while read -r source; do
+  [ -e "$XREID_SOURCE/$source" ] || wrong "the Dockerfile: no $source"
+done < <(sed -nE 's/^COPY ([^-. ][^ ]*) .*/\1/p' "$dockerfile")
+installed=$(grep -oP 'apt-get install -y --no-install-recommends \K.*(?= \\$)' "$dockerfile" | tr ' ' '\n' | sort -u)
+[ -n "$installed" ] || wrong "the Dockerfile installs nothing"
+for package in $installed; do
+  grep -qxF "$package" <<<"$names"$'\n'fontconfig-config$'\n'libstdc++6 || wrong "the Dockerfile: tools/lib.sh has no $package"
+done
+
 # ---- what happens on other machines: the commands that would change this one are only written down
 mkdir "$plan/bin"
 printf '#!/bin/sh\nexit 1\n' >"$plan/bin/dpkg-query"

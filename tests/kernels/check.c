@@ -57,8 +57,8 @@ struct check_run {
 };
 
 typedef struct {
-  const char *backend, *filter;
-  uint64_t seed;
+  const char *backend, *filter, *golden;
+  uint64_t seed, every;
   bool list;
 } options;
 
@@ -541,21 +541,22 @@ static void name_case(const check_run *run, char *name, size_t size) {
     used += (size_t)snprintf(name + used, size - used, "%s%lld", i ? "x" : "", (long long)run->c->size[i]);
 }
 
-static xr_status open_golden(const check_op *op, xr_safetensors **file) {
+static xr_status open_golden(const options *o, const check_op *op, xr_safetensors **file) {
   *file = NULL;
   if (!op->golden) return XR_OK;
-  char path[512];
-  snprintf(path, sizeof path, "%s/golden/%s.safetensors", XREID_TEST_FOLDER, op->golden);
+  char path[4096];
+  snprintf(path, sizeof path, "%s/%s.safetensors", o->golden, op->golden);
   return xr_safetensors_open(file, path);
 }
 
 typedef struct {
   int run, failed;
+  uint64_t matched;
 } tally;
 
 static void run_op(const options *o, const check_op *op, tally *count) {
   xr_safetensors *golden;
-  if (open_golden(op, &golden) != XR_OK) {
+  if (open_golden(o, op, &golden) != XR_OK) {
     printf("FAILED %s: %s\n", op->name, xr_message());
     count->failed++;
     return;
@@ -567,7 +568,7 @@ static void run_op(const options *o, const check_op *op, tally *count) {
       run.golden = op->cases[i].golden ? golden : NULL;
       char name[256];
       name_case(&run, name, sizeof name);
-      if (!strstr(name, o->filter)) continue;
+      if (!strstr(name, o->filter) || count->matched++ % o->every) continue;
       count->run++;
       if (o->list) {
         printf("%s (%s)\n", name, op->sizes);
@@ -598,14 +599,16 @@ static const char *missing(const char *backend) {
 }
 
 static int usage(void) {
-  fprintf(stderr, "usage: checkkernel [--backend cpu|emu|cuda] [--filter TEXT] [--seed N] [--list]\n");
+  fprintf(stderr, "usage: checkkernel [--backend cpu|emu|cuda] [--filter TEXT] [--every N] [--seed N] [--golden DIR] [--list]\n");
   return 2;
 }
 
 int main(int argc, char **argv) {
-  options o = {.backend = "cpu", .filter = "", .seed = 1};
+  options o = {.backend = "cpu", .filter = "", .golden = XREID_TEST_FOLDER "/golden", .seed = 1, .every = 1};
   static const struct option names[] = {{"backend", required_argument, NULL, 'b'},
                                         {"filter", required_argument, NULL, 'f'},
+                                        {"every", required_argument, NULL, 'e'},
+                                        {"golden", required_argument, NULL, 'g'},
                                         {"seed", required_argument, NULL, 's'},
                                         {"list", no_argument, NULL, 'l'},
                                         {NULL, 0, NULL, 0}};
@@ -614,6 +617,10 @@ int main(int argc, char **argv) {
       o.backend = optarg;
     else if (option == 'f')
       o.filter = optarg;
+    else if (option == 'e')
+      o.every = strtoull(optarg, NULL, 10);
+    else if (option == 'g')
+      o.golden = optarg;
     else if (option == 's')
       o.seed = strtoull(optarg, NULL, 10);
     else if (option == 'l')
@@ -621,13 +628,13 @@ int main(int argc, char **argv) {
     else
       return usage();
   }
-  if (optind < argc || (strcmp(o.backend, "cpu") && strcmp(o.backend, "emu") && strcmp(o.backend, "cuda"))) return usage();
+  if (optind < argc || !o.every || (strcmp(o.backend, "cpu") && strcmp(o.backend, "emu") && strcmp(o.backend, "cuda"))) return usage();
   const char *why = missing(o.backend);
   if (why) {
     printf("skipped: %s\n", why);
     return 77;
   }
-  tally count = {0, 0};
+  tally count = {0};
   for (int i = 0; i < op_count; i++) run_op(&o, all_ops[i], &count);
   if (o.list) return 0;
   if (count.run == 0) printf("no case matches %s\n", o.filter);

@@ -1,6 +1,8 @@
 /* checkkernel: one table of cases for each kernel contract, run on the CPU, on emulated CUDA and on CUDA.
  *
- *   checkkernel [--backend cpu|emu|cuda] [--filter TEXT] [--seed N] [--list]
+ *   checkkernel [--backend cpu|emu|cuda] [--filter TEXT] [--every N] [--seed N] [--golden DIR] [--list]
+ *
+ * --filter keeps the cases whose name holds TEXT, --every each N-th of them; --golden says where tests/golden is now.
  *
  * A case is a function that takes its buffers from the run, fills the contract's argument struct and calls the kernel:
  *

@@ -21,5 +21,5 @@ refuses() {
   "$@" >out.txt 2>err.txt || got=$?
   [ "$got" = "$code" ] || { cat err.txt; fail "exit code $got, expected $code: $*"; }
   grep -qF -- "$expected" err.txt || { cat err.txt; fail "no '$expected' in the message of: $*"; }
-  if [ "$code" = 1 ] && [ "$(grep -c '^xreid: ' err.txt)" != 1 ]; then cat err.txt; fail "not one error line: $*"; fi
+  if [ "$code" = 1 ] && [ "$(grep -cE '^xreid( [a-z]+)?: ' err.txt)" != 1 ]; then cat err.txt; fail "not one error line: $*"; fi
 }
