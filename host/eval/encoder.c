@@ -104,7 +104,8 @@ static xr_status run_side(const side *s, xr_loader *loader, xr_executor *executo
 
 static xr_status encode(const xr_encoder *e, const side *s, xr_loader *loader, void *memory, float *features) {
   xr_executor *executor;
-  XR_TRY(xr_executor_new(&executor, s->plan, (xr_executor_options){.memory = memory, .no_graph = e->options.no_graph}));
+  XR_TRY(xr_executor_new(&executor, s->plan,
+                         (xr_executor_options){.memory = memory, .no_graph = e->options.no_graph, .tf32 = e->options.tf32}));
   xr_status status = run_side(s, loader, executor, features);
   xr_executor_free(executor);
   return status;

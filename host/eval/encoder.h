@@ -9,8 +9,8 @@ typedef struct xr_encoder xr_encoder;
 
 typedef struct {
   xr_dtype compute;
-  xr_backend backend; /* where the parameters lie */
-  bool no_graph;      /* executor.h */
+  xr_backend backend;  /* where the parameters lie */
+  bool no_graph, tf32; /* executor.h */
 } xr_encoder_options;
 
 /* Records and plans the two encoder graphs over `parameters` (which may not be allocated yet). The task and the parameters outlive it. */

@@ -178,6 +178,7 @@ static xr_status embed_backward(const xr_node *node, const xr_run *run) {
 static const xr_op embed_op = {.name = "token_embedding",
                                .infer = embed_infer,
                                .keep_in = 1u,
+                               .reads_part = 1u << 1,
                                .workspace = embed_workspace,
                                .forward = embed_forward,
                                .backward = embed_backward};
@@ -221,7 +222,7 @@ static xr_status pick_backward(const xr_node *node, const xr_run *run) {
 }
 
 static const xr_op pick_op = {
-    .name = "pick_token", .infer = pick_infer, .keep_in = 1u << 1, .forward = pick_forward, .backward = pick_backward};
+    .name = "pick_token", .infer = pick_infer, .keep_in = 1u << 1, .reads_part = 1u, .forward = pick_forward, .backward = pick_backward};
 
 xr_var xr_pick_token(xr_graph *g, const char *label, xr_var x, xr_var index) {
   return xr_apply_one(g, &pick_op, label, NULL, 0, 2, (xr_var[]){x, index});

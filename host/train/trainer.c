@@ -10,6 +10,7 @@
 #include "host/data/synth.h"
 #include "host/train/checkpoint.h"
 #include "host/train/model.h"
+#include "host/train/peak.h"
 #include "host/train/run_folder.h"
 #include "host/train/run_report.h"
 #include "host/train/schedule.h"
@@ -32,6 +33,8 @@ typedef struct {
     xr_seed seed;
     int64_t batch, batches;
   } started;
+  xr_device_speed peak;
+  double floor_seconds; /* no step is faster on this machine */
   double last_log_seconds, last_log_wait;
   int64_t last_log_step;
 } training;
@@ -61,6 +64,8 @@ static xr_status prepare(training *t) {
   XR_TRY(xr_model_new(&t->model, &t->task,
                       (xr_model_options){.backend = t->options->backend, .poison = t->options->poison, .no_graph = t->options->no_graph}));
   XR_TRY(xr_run_folder_open(&t->run, t->options->folder, c, t->options->resume));
+  XR_TRY(xr_run_peak(&t->run, c, t->options->backend, &t->peak)); /* before the model takes the memory */
+  t->floor_seconds = xr_plan_floor_seconds(t->model.plan, t->peak);
   XR_TRY(xr_model_allocate(&t->model));
   char newest[XR_PATH_MAX];
   if (t->options->resume && xr_checkpoint_newest(t->run.checkpoints, newest) == XR_OK) {
@@ -79,6 +84,8 @@ static void describe(const training *t) {
   xr_info("%s: %lld parameters, %.0f MiB for training and evaluation, %s", t->task.method->name,
           (long long)xr_parameter_elements(t->model.parameters), (double)xr_model_bytes(&t->model) / 1048576.0,
           t->config->model.precision == XR_CONFIG_BF16 ? "bf16" : "f32");
+  xr_info("At %.3g TFLOP/s and %.3g GB/s a step takes at least %.3g ms: 100 %% of peak", t->peak.flops_per_second * 1e-12,
+          t->peak.bytes_per_second * 1e-9, 1e3 * t->floor_seconds);
 }
 
 /* ---- evaluation */
@@ -155,15 +162,16 @@ static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
   const double now = xr_seconds(), waited = xr_loader_waited_seconds(t->data.loader), elapsed = now - t->last_log_seconds;
   const int64_t steps = t->at.step - t->last_log_step, left_epochs = t->config->train.epochs - t->at.epoch;
   const double rate = (double)(steps * t->config->sampler.batch) / elapsed, share = (waited - t->last_log_wait) / elapsed;
+  const double of_peak = (double)steps * t->floor_seconds / elapsed;
   int64_t left = left_epochs * batches - t->at.batch;
   if (t->config->train.max_steps && t->config->train.max_steps - t->at.step < left) left = t->config->train.max_steps - t->at.step;
   const int64_t eta = (int64_t)((double)left * elapsed / (double)steps);
   char losses[300];
   losses_text(t, losses, sizeof losses);
   const float total = xr_model_loss(&t->model, t->model.inputs.total);
-  xr_progress(true, "epoch %lld/%lld  step %lld  loss %.4f%s  lr %.2e  %.3g images/s  data wait %.0f %%  %lld:%02lld left",
+  xr_progress(true, "epoch %lld/%lld  step %lld  loss %.4f%s  lr %.2e  %.3g images/s  %.0f %% of peak  data wait %.0f %%  %lld:%02lld left",
               (long long)t->at.epoch + 1, (long long)t->config->train.epochs, (long long)t->at.step, (double)total, losses, lr, rate,
-              100 * share, (long long)(eta / 60), (long long)(eta % 60));
+              100 * of_peak, 100 * share, (long long)(eta / 60), (long long)(eta % 60));
   xr_json_lines *m = t->run.metrics;
   xr_json_begin(m);
   xr_json_text(m, "kind", "step");
@@ -175,6 +183,7 @@ static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
   xr_json_number(m, "lr", lr);
   xr_json_number(m, "gradient_norm", (double)norm);
   xr_json_number(m, "images_per_second", rate);
+  xr_json_number(m, "share_of_peak", of_peak);
   xr_json_number(m, "data_wait_share", share);
   t->last_log_seconds = now;
   t->last_log_wait = waited;
