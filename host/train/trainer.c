@@ -84,7 +84,7 @@ static void describe(const training *t) {
   xr_info("%s: %lld parameters, %.0f MiB for training and evaluation, %s", t->task.method->name,
           (long long)xr_parameter_elements(t->model.parameters), (double)xr_model_bytes(&t->model) / 1048576.0,
           t->config->model.precision == XR_CONFIG_BF16 ? "bf16" : "f32");
-  xr_info("At %.3g TFLOP/s and %.3g GB/s a step takes at least %.3g ms: 100 %% of peak", t->peak.flops_per_second * 1e-12,
+  xr_info("At %.3g TFLOP/s and %.3g GB/s a step takes %.3g ms: 100 %% of peak", t->peak.flops_per_second * 1e-12,
           t->peak.bytes_per_second * 1e-9, 1e3 * t->floor_seconds);
 }
 
