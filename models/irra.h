@@ -1,6 +1,5 @@
 /* IRRA (Jiang and Ye, "Cross-modal implicit relation reasoning and aligning for text-to-image person retrieval", CVPR 2023): CLIP's towers
- * trained with similarity distribution matching (SDM) and an identity loss. Its masked-language-modelling branch is not part of this build
- * yet. */
+ * trained with similarity distribution matching (SDM), an identity loss and masked-language modelling (models/mlm.h). */
 #pragma once
 
 #include "models/method.h"

@@ -1,8 +1,9 @@
 #include "models/method.h"
 
+#include "models/cmsn.h"
 #include "models/irra.h"
 
-static const xr_method *const methods[] = {[XR_CONFIG_IRRA] = &xr_irra};
+static const xr_method *const methods[] = {[XR_CONFIG_IRRA] = &xr_irra, [XR_CONFIG_CMSN] = &xr_cmsn};
 
 const xr_method *xr_method_of(const xr_config *config) { return methods[config->method]; }
 

@@ -15,21 +15,28 @@ typedef struct {
 
 /* Inputs of a training step and what it computes. Inputs that a method does not use are empty. */
 typedef struct {
-  xr_var pixels;    /* u8 [B, H, W, 3] */
-  xr_var decisions; /* i32 [B, 7]: xr_augment_decision */
-  xr_var ids;       /* i32 [B, context] */
-  xr_var end;       /* i32 [B]: place of the end-of-text token */
-  xr_var identity;  /* i32 [B]: training label */
-  xr_var image;     /* i32 [B]: image_id; captions of one image share it */
-  xr_var total;     /* f32 [1]: the loss to minimise */
+  xr_var pixels;       /* u8 [B, H, W, 3] */
+  xr_var decisions;    /* i32 [B, 7]: xr_augment_decision */
+  xr_var ids;          /* i32 [B, context] captions; empty when every loss sees the masked ones */
+  xr_var end;          /* i32 [B]: place of the end-of-text token */
+  xr_var identity;     /* i32 [B]: training label */
+  xr_var image;        /* i32 [B]: image_id; captions of one image share it */
+  xr_var length;       /* i32 [B]: tokens, start and end included */
+  xr_var joint_length; /* i32 [B]: the same, times joint_scales: of the captions of several scales in one */
+  int32_t joint_scales;
+  xr_var masked_ids, mask_index, mask_label; /* i32 [B, context], [R], [R]: see xr_batch and models/mlm.h */
+  xr_var identity_samples;                   /* f32 [1]: samples of an identity in the batch, where a loss needs several; or empty */
+  xr_var total;                              /* f32 [1]: the loss to minimise */
   int losses;
   xr_var loss[XR_MAX_LOSSES]; /* f32 [1] each: its terms, without their weights */
+  float loss_weight[XR_MAX_LOSSES];
   const char *loss_name[XR_MAX_LOSSES];
 } xr_training_graph;
 
 /* Inputs and result of one side of retrieval: features [B, embed], f32, not normalised. */
 typedef struct {
-  xr_var pixels, ids, end;
+  xr_var pixels, ids, end, length, joint_length; /* as in xr_training_graph */
+  int32_t joint_scales;
   xr_var features;
 } xr_encoder_graph;
 

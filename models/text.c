@@ -3,26 +3,20 @@
 
 #include "models/clip.h"
 
-xr_var xr_clip_text_tower(xr_graph *g, const xr_clip_size *size, xr_var ids) {
+xr_var xr_clip_text_tower(xr_graph *g, const xr_clip_size *size, xr_var ids, xr_taps *taps) {
   const int64_t width = size->text_width;
   const xr_block_size block = {.width = width,
                                .layers = size->text_layers,
                                .heads = size->text_heads,
                                .mlp = size->text_mlp,
                                .causal = true,
+                               .recompute = size->recompute_blocks,
                                .activation = size->activation};
   xr_var table = xr_param(g, "token_embedding.weight", XR_SHAPE(size->vocabulary, width), (xr_init){XR_INIT_NORMAL, 0.02f});
   xr_var position = xr_param(g, "positional_embedding", XR_SHAPE(size->context, width), (xr_init){XR_INIT_NORMAL, 0.01f});
   xr_var x = xr_embed_tokens(g, "tokens", ids, table, position), residual = {0};
-  for (int64_t i = 0; i < size->text_layers; i++) {
-    xr_scope_begin(g, "transformer.resblocks.%d", (int)i);
-    if (size->recompute_blocks) xr_recompute_begin(g);
-    xr_transformer_block(g, &block, &x, &residual);
-    xr_recompute_end(g);
-    xr_scope_end(g);
-  }
-  xr_var stream;
-  x = xr_add_layernorm(g, x, residual, "ln_final", 1e-5f, &stream);
+  xr_transformer_blocks(g, &block, &x, &residual, taps);
+  x = xr_norm_after(g, "ln_final", &x, &residual);
   xr_var projection = xr_param(g, "text_projection", XR_SHAPE(width, size->embed), (xr_init){XR_INIT_NORMAL, powf((float)width, -0.5f)});
   return xr_linear_with(g, "text_projection", x, projection, (xr_var){0}, (xr_linear_options){.transposed = true});
 }

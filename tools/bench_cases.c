@@ -53,6 +53,10 @@ static void words_of(const xr_bench_sizes *s, uint64_t key, xr_shape shape, int3
   for (int64_t i = 0; i < xr_elements(shape); i++) values[i] = (int32_t)below(key, i, s->vocabulary);
 }
 
+static void places_of(const xr_bench_sizes *s, uint64_t key, xr_shape shape, int32_t *values) {
+  for (int64_t i = 0; i < xr_elements(shape); i++) values[i] = (int32_t)below(key, i, s->batch * s->text_tokens);
+}
+
 /* Captions fill about a third of their places; the rest is padding, whose gradient goes to one row of the table. */
 static void captions_of(const xr_bench_sizes *s, uint64_t key, xr_shape shape, int32_t *values) {
   words_of(s, key, shape, values);
@@ -142,6 +146,10 @@ static xr_var token_embedding(xr_graph *g, const xr_bench_sizes *s) {
   return xr_embed_tokens(g, "op", xr_input(g, "ids", XR_I32, XR_SHAPE(s->batch, s->text_tokens)), table,
                          xr_param(g, "position", XR_SHAPE(s->text_tokens, s->text_width), (xr_init){XR_INIT_NORMAL, 1}));
 }
+static xr_var take_rows(xr_graph *g, const xr_bench_sizes *s) {
+  return xr_take_rows_of(g, "op", random_tensor(g, "x", XR_SHAPE(s->batch, s->text_tokens, s->text_width)),
+                         xr_input(g, "index", XR_I32, XR_SHAPE(s->masked)));
+}
 static xr_var class_token(xr_graph *g, const xr_bench_sizes *s) {
   xr_var token = xr_param(g, "class", XR_SHAPE(s->image_width), (xr_init){XR_INIT_NORMAL, 1});
   xr_var position = xr_param(g, "position", XR_SHAPE(s->image_tokens, s->image_width), (xr_init){XR_INIT_NORMAL, 1});
@@ -189,6 +197,7 @@ const xr_bench_case xr_bench_cases[] = {
     {"quick_gelu", "", quick_gelu, NULL, false},
     {"l2_normalize", "", l2_normalize, NULL, false},
     {"token_embedding", "a third of the ids are words", token_embedding, captions_of, false},
+    {"take_rows", "", take_rows, places_of, false},
     {"class_token", "", class_token, NULL, false},
     {"augment", "", augment, decisions_of, true},
     {"patchify", "", patchify, NULL, true},

@@ -7,19 +7,46 @@
 #include "host/base/random.h"
 #include "tools/bench.h"
 
-static void fill_inputs(const xr_model *m) {
+static void fill_captions(const xr_model *m, xr_random *r, int32_t *ids, int32_t *end) {
   const xr_model_context *c = &m->task->context;
   const int64_t context = c->config->text.context;
+  for (int64_t b = 0; b < c->batch; b++) {
+    end[b] = (int32_t)(context / 4 + xr_random_below(r, (uint32_t)(context / 2)));
+    for (int64_t t = 0; t < context; t++)
+      ids[b * context + t] = t > end[b] ? 0 : (int32_t)(1 + xr_random_below(r, (uint32_t)c->vocabulary - 1));
+  }
+}
+
+/* Hides the words at every seventh place, as far as there are rows for them. */
+static void fill_masks(const xr_model *m, int32_t *ids) {
+  const int64_t rows = xr_shape_of(m->graph, m->inputs.mask_index).dim[0],
+                places = xr_elements(xr_shape_of(m->graph, m->inputs.masked_ids));
+  int32_t *index = xr_executor_input(m->executor, m->inputs.mask_index), *label = xr_executor_input(m->executor, m->inputs.mask_label);
+  for (int64_t r = 0; r < rows; r++) {
+    const int64_t place = 7 * r + 1;
+    index[r] = place < places ? (int32_t)place : -1;
+    label[r] = place < places ? ids[place] : -1;
+    if (place < places) ids[place] = (int32_t)m->task->context.vocabulary - 3;
+  }
+}
+
+static void fill_inputs(const xr_model *m) {
+  const xr_model_context *c = &m->task->context;
   xr_random r = xr_random_start(3, 0);
   uint8_t *pixels = xr_executor_input(m->executor, m->inputs.pixels);
   for (int64_t i = 0; i < xr_elements(xr_shape_of(m->graph, m->inputs.pixels)); i++) pixels[i] = (uint8_t)xr_random_word(&r);
   memset(xr_executor_input(m->executor, m->inputs.decisions), 0, (size_t)c->batch * sizeof(xr_augment_decision));
-  int32_t *ids = xr_executor_input(m->executor, m->inputs.ids), *end = xr_executor_input(m->executor, m->inputs.end);
+  int32_t *end = xr_executor_input(m->executor, m->inputs.end);
+  if (m->inputs.ids.id) fill_captions(m, &r, xr_executor_input(m->executor, m->inputs.ids), end);
+  if (m->inputs.masked_ids.id) {
+    int32_t *masked = xr_executor_input(m->executor, m->inputs.masked_ids);
+    fill_captions(m, &r, masked, end);
+    fill_masks(m, masked);
+  }
+  int32_t *length = m->inputs.length.id ? xr_executor_input(m->executor, m->inputs.length) : NULL;
   int32_t *identity = xr_executor_input(m->executor, m->inputs.identity), *image = xr_executor_input(m->executor, m->inputs.image);
   for (int64_t b = 0; b < c->batch; b++) {
-    end[b] = (int32_t)(context / 4 + xr_random_below(&r, (uint32_t)(context / 2)));
-    for (int64_t t = 0; t < context; t++)
-      ids[b * context + t] = t > end[b] ? 0 : (int32_t)(1 + xr_random_below(&r, (uint32_t)c->vocabulary - 1));
+    if (length) length[b] = end[b] + 1;
     identity[b] = (int32_t)(b % c->classes);
     image[b] = (int32_t)b;
   }

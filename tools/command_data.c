@@ -1,4 +1,4 @@
-/* xreid data ACTION: looks into data sets and pictures. One static function an action; the table is at the end. */
+/* xreid data ACTION: looks into data sets and pictures. One function an action; the table is at the end. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +7,7 @@
 #include "host/data/image.h"
 #include "host/io/npy.h"
 #include "tools/commands.h"
+#include "tools/data_actions.h"
 #include "tools/options.h"
 
 /* ---- xreid data image */
@@ -95,6 +96,8 @@ static const struct {
   int (*run)(int argc, char **argv); /* argv[0] is the action's name */
   const char *summary;
 } actions[] = {
+    {"check", xr_data_check, "count what a data set holds and look for what is missing"},
+    {"list", xr_data_list, "write a split, one JSON object a line"},
     {"image", data_image, "decode and resize one picture"},
 };
 enum { ACTIONS = sizeof actions / sizeof *actions };
@@ -102,7 +105,8 @@ enum { ACTIONS = sizeof actions / sizeof *actions };
 static void print_actions(FILE *out) {
   fputs("usage: xreid data ACTION ... (xreid data ACTION --help tells more)\n\n", out);
   for (int i = 0; i < ACTIONS; i++) fprintf(out, "  %-10s %s\n", actions[i].name, actions[i].summary);
-  fputs("\nexample:\n  xreid data image person.jpg --resize 384x128 --out person.npy\n", out);
+  fputs("\nexample:\n  xreid data check cuhk-pedes /data/CUHK-PEDES\n  xreid data image person.jpg --resize 384x128 --out person.npy\n",
+        out);
 }
 
 int xr_command_data(int argc, char **argv) {

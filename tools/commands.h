@@ -9,4 +9,5 @@ int xr_command_train(int argc, char **argv);
 int xr_command_eval(int argc, char **argv);
 int xr_command_plan(int argc, char **argv);
 int xr_command_bench(int argc, char **argv);
+int xr_command_module(int argc, char **argv);
 int xr_command_synth(int argc, char **argv);

@@ -14,6 +14,7 @@ static const struct {
     {"eval", xr_command_eval, "evaluates trained weights"},
     {"bench", xr_command_bench, "times operations and training steps"},
     {"synth", xr_command_synth, "draws a data set of pedestrians"},
+    {"module", xr_command_module, "runs one module or loss on arrays"},
     {"plan", xr_command_plan, "what a training step needs: memory, arithmetic"},
     {"data", xr_command_data, "look into data sets and pictures"},
     {"info", xr_command_info, "version, libraries and devices"},

@@ -11,6 +11,9 @@ typedef struct {
   xr_dataset_builder *builder;
   const char *file, *image_folder;
   size_t record;
+  size_t empty, first_empty;     /* captions, and the record of the first */
+  size_t unknown, first_unknown; /* splits that are not train, val or test */
+  const char *unknown_name;      /* of the first; the document's */
 } reader;
 
 static const char *type_name(json_type type) {
@@ -65,25 +68,56 @@ static xr_status expect_object(const reader *r, json_t *value) {
   return xr_fail(XR_BAD_INPUT, "%s: record %zu is %s, it must be an object", r->file, r->record, type_name(json_typeof(value)));
 }
 
-static xr_split_id split_of(const char *name) {
-  return !strcmp(name, "train") ? XR_SPLIT_TRAIN : !strcmp(name, "test") ? XR_SPLIT_TEST : XR_SPLIT_VAL;
+static xr_split_id split_of(reader *r, const char *name) {
+  if (!strcmp(name, "train")) return XR_SPLIT_TRAIN;
+  if (!strcmp(name, "test")) return XR_SPLIT_TEST;
+  if (strcmp(name, "val") != 0 && !r->unknown++) {
+    r->first_unknown = r->record;
+    r->unknown_name = name;
+  }
+  return XR_SPLIT_VAL;
+}
+
+static xr_status add_caption(reader *r, xr_split_id split, size_t image, int32_t number, const char *text) {
+  if (!text[strspn(text, " \t\r\n\v\f")] && !r->empty++) r->first_empty = r->record;
+  return xr_build_caption(r->builder, split, image, number, text);
+}
+
+/* What was odd but usable. */
+static void warn_of_records(const reader *r) {
+  if (r->empty)
+    xr_build_warn(r->builder, "empty-captions", r->empty, "%s: %zu captions are empty, the first in record %zu; they are used as they are",
+                  r->file, r->empty, r->first_empty);
+  if (r->unknown)
+    xr_build_warn(
+        r->builder, "unknown-split", r->unknown,
+        "%s: the split of %zu records is not train, val or test but \"%s\" (record %zu) or the like; they count as val, as in the "
+        "published code",
+        r->file, r->unknown, r->unknown_name, r->first_unknown);
+}
+
+static const char *path_key_of(const json_t *record, const char *usual) {
+  static const char *const keys[] = {"file_path", "img_path"};
+  for (int i = 0; i < 2 && !json_object_get(record, usual); i++)
+    if (json_object_get(record, keys[i])) return keys[i];
+  return usual;
 }
 
 /* One image and its captions; `split` NULL: the record says it. */
-static xr_status add_record(const reader *r, json_t *record, const char *path_key, const xr_split_id *split) {
+static xr_status add_record(reader *r, json_t *record, const char *path_key, const xr_split_id *split) {
   XR_TRY(expect_object(r, record));
   const char *path, *split_name;
   json_t *captions, *caption;
   xr_image_record image = {.camera = -1, .modality = XR_MODALITY_VISIBLE};
   xr_split_id target;
   XR_TRY(id_member(r, record, "id", &image.pid));
-  XR_TRY(text_member(r, record, path_key, &path));
+  XR_TRY(text_member(r, record, path_key_of(record, path_key), &path));
   XR_TRY(member(r, record, "captions", JSON_ARRAY, &captions));
   if (split) {
     target = *split;
   } else {
     XR_TRY(text_member(r, record, "split", &split_name));
-    target = split_of(split_name);
+    target = split_of(r, split_name);
   }
   if (!json_array_size(captions)) return xr_fail(XR_BAD_INPUT, "%s: record %zu: \"captions\" is empty", r->file, r->record);
   const size_t place = r->builder->splits[target].image_count;
@@ -93,7 +127,7 @@ static xr_status add_record(const reader *r, json_t *record, const char *path_ke
     if (!json_is_string(caption))
       return xr_fail(XR_BAD_INPUT, "%s: record %zu: caption %zu is %s, it must be a string", r->file, r->record, number,
                      type_name(json_typeof(caption)));
-    XR_TRY(xr_build_caption(r->builder, target, place, (int32_t)number, json_string_value(caption)));
+    XR_TRY(add_caption(r, target, place, (int32_t)number, json_string_value(caption)));
   }
   return XR_OK;
 }
@@ -121,6 +155,7 @@ static xr_status read_records(xr_dataset_builder *builder, const char *file, con
   XR_TRY(parse_file(file, &root));
   reader r = {.builder = builder, .file = file, .image_folder = image_folder};
   xr_status status = add_records(&r, root, schema, split);
+  if (status == XR_OK) warn_of_records(&r);
   json_decref(root);
   return status;
 }
@@ -136,7 +171,7 @@ xr_status xr_read_split_records(xr_dataset_builder *builder, const char *file, c
 }
 
 /* What is known of an image by its image_id: {"image": place in the split, "captions": how many so far}. */
-static xr_status add_annotation(const reader *r, json_t *annotation, xr_split_id split, json_t *known) {
+static xr_status add_annotation(reader *r, json_t *annotation, xr_split_id split, json_t *known) {
   XR_TRY(expect_object(r, annotation));
   const char *path, *text;
   int32_t image_id = 0;
@@ -163,7 +198,7 @@ static xr_status add_annotation(const reader *r, json_t *annotation, xr_split_id
   json_t *captions = json_object_get(seen, "captions");
   const json_int_t number = json_integer_value(captions);
   json_integer_set(captions, number + 1);
-  return xr_build_caption(r->builder, split, place, (int32_t)number, text);
+  return add_caption(r, split, place, (int32_t)number, text);
 }
 
 static xr_status add_annotations(reader *r, json_t *root, xr_split_id split, json_t *known) {
@@ -179,6 +214,7 @@ xr_status xr_read_caption_annotations(xr_dataset_builder *builder, const char *f
   reader r = {.builder = builder, .file = file, .image_folder = image_folder};
   json_t *known = json_object();
   xr_status status = known ? add_annotations(&r, root, split, known) : xr_fail(XR_NO_MEMORY, "out of memory: %s", file);
+  if (status == XR_OK) warn_of_records(&r);
   json_decref(known);
   json_decref(root);
   return status;

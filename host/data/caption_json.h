@@ -3,13 +3,14 @@
  * Records, one an image:        [{"id": 17, "file_path": "CUHK01/1.png", "captions": ["..", ".."], "split": "train"}, ..]
  * Annotations, one a caption:   {"annotations": [{"id": 17, "image_id": 4, "file_path": "CUHK01/1.png", "sentence": ".."}, ..]}
  *
- * Other keys are ignored. Errors name the file and the record (the first is record 0), and for broken JSON the line and column. */
+ * Other keys are ignored. An empty caption stays, with a warning: published code ranks it like any other. Errors name the file and the
+ * record (the first is record 0), and for broken JSON the line and column. */
 #pragma once
 
 #include "host/data/dataset_build.h"
 
 typedef struct {
-  const char *path_key;      /* "file_path"; RSTPReid: "img_path" */
+  const char *path_key;      /* "file_path", RSTPReid: "img_path"; a record with only the other one is read too */
   const char *without_split; /* what to say about a file in which no record has a split */
 } xr_caption_schema;
 

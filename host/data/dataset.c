@@ -7,7 +7,7 @@
 #include "host/base/file.h"
 #include "host/data/dataset_build.h"
 
-static const xr_dataset_adapter *const adapters[] = {&xr_cuhk_pedes};
+static const xr_dataset_adapter *const adapters[] = {&xr_cuhk_pedes, &xr_icfg_pedes, &xr_rstpreid};
 enum { ADAPTERS = sizeof adapters / sizeof(const xr_dataset_adapter *) };
 
 static const xr_dataset_adapter *find_adapter(const char *name) {
@@ -16,11 +16,23 @@ static const xr_dataset_adapter *find_adapter(const char *name) {
   return NULL;
 }
 
+const char *xr_dataset_names(char *list, size_t size) {
+  *list = '\0';
+  for (size_t i = 0, used = 0; i < ADAPTERS && used < size; i++)
+    used += (size_t)snprintf(list + used, size - used, "%s%s", i ? ", " : "", adapters[i]->name);
+  return list;
+}
+
 static xr_status unknown_name(const char *name) {
-  char known[256] = "";
-  for (size_t i = 0, used = 0; i < ADAPTERS; i++)
-    used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", adapters[i]->name);
-  return xr_fail(XR_BAD_INPUT, "there is no data set \"%s\"; known are: %s", name, known);
+  char known[256];
+  return xr_fail(XR_BAD_INPUT, "there is no data set \"%s\"; known are: %s", name, xr_dataset_names(known, sizeof known));
+}
+
+static bool lacks_val(const xr_split_counts *expected) { return expected[XR_SPLIT_TRAIN].captions && !expected[XR_SPLIT_VAL].captions; }
+
+size_t xr_dataset_classes(const xr_split_counts *expected, double val_holdout) {
+  const size_t all = expected[XR_SPLIT_TRAIN].identities;
+  return lacks_val(expected) ? all - xr_held_out(all, val_holdout) : all;
 }
 
 static xr_status fill(xr_dataset *d, const xr_dataset_adapter *adapter, const char *root, const xr_dataset_options *options) {
@@ -29,7 +41,8 @@ static xr_status fill(xr_dataset *d, const xr_dataset_adapter *adapter, const ch
   if (!d->root) return XR_NO_MEMORY;
   if (!xr_is_folder(root)) return xr_fail(XR_NOT_FOUND, "%s: there is no such folder; %s should lie there", root, adapter->name);
   static const xr_dataset_options defaults = {0};
-  xr_dataset_builder builder = {.dataset = d, .options = options ? options : &defaults};
+  xr_dataset_builder builder = {
+      .dataset = d, .adapter = adapter, .options = options ? options : &defaults, .no_val = lacks_val(adapter->expected)};
   xr_status status = adapter->open(&builder);
   if (status == XR_OK) status = xr_build_finish(&builder);
   xr_build_free(&builder);

@@ -39,20 +39,45 @@ typedef struct {
 
 typedef struct {
   const char *name, *root;
+  const char *source;         /* the annotation file, or the folder of several */
   xr_split splits[XR_SPLITS]; /* empty where the data set has no such split */
   int32_t identities;         /* in the train split: the number of classes */
   const int32_t *label_pid;   /* [identities], ascending: label l is the training identity label_pid[l] */
   xr_arena *arena;            /* owns all of the above */
 } xr_dataset;
 
+/* What is wrong with a data set that can be read. An error makes training or evaluation impossible, a warning does not. */
+typedef struct {
+  bool error;
+  const char *kind; /* "missing-images", "gap", "counts", .. */
+  size_t count;     /* how many records, captions, ids; 1 where that has no meaning */
+  char text[1000];
+} xr_dataset_problem;
+
+enum { XR_DATASET_PROBLEMS = 16 };
+typedef struct {
+  xr_dataset_problem list[XR_DATASET_PROBLEMS];
+  size_t count, errors;
+} xr_dataset_problems;
+
 typedef struct {
   unsigned splits; /* the splits that will be used, bits 1u << XR_SPLIT_..: none may be empty, every image must exist. 0: all there are */
   bool allow_gaps; /* number the training identities in ascending order although an id between them is missing */
+
+  /* Where the release has no val split: this share of the training identities becomes one (0: none does), evenly spread over the
+   * ascending ids: of n ids h = xr_held_out(n, val_holdout) are taken, those in the places (2i + 1) n / (2h), rounded down. It does not
+   * depend on any seed, so that runs can be compared. */
+  double val_holdout;
+
+  /* NULL: errors are failures, warnings go to the log. Otherwise both are gathered here as far as the rest can be read without them. */
+  xr_dataset_problems *problems;
 } xr_dataset_options;
 
 /* Reads and checks the data set `name` ("cuhk-pedes") that lies in the folder `root`. Errors name the file, the record and the key,
  * and what can be done: no annotation file, broken JSON (line and column), a missing key or a wrong type, a gap in the training ids,
- * missing images (how many, in which folders, the first few). options NULL: all splits, no gaps. */
+ * missing images (how many, in which folders, the first few). Warnings: counts that are not those of the official release (not of a
+ * drawn set, with a synth.json), empty captions (they stay: the published protocols rank them), splits of an unknown name (val, as in
+ * the published code). options NULL: all splits, no gaps, no problems. */
 xr_status xr_dataset_open(xr_dataset **dataset, const char *name, const char *root, const xr_dataset_options *options);
 void xr_dataset_free(xr_dataset *dataset); /* NULL is allowed */
 
@@ -64,6 +89,14 @@ const char *xr_split_name(xr_split_id split); /* "train" */
 /* The number of distinct identities among the split's images; 0 and a message when there is no memory. */
 size_t xr_split_identities(const xr_split *split);
 
+/* xr_dataset_open with options->problems (which must be there), and further warnings: captions that no usual context holds, captions that
+ * stand for several persons, persons in several splits, images that stand there twice. What cannot be read at all is one more error
+ * there, beside the status. */
+xr_status xr_dataset_check(xr_dataset **dataset, const char *name, const char *root, const xr_dataset_options *options);
+
+/* How many of n identities are held out: n * share rounded to the nearest, at least 1; 0 for a share of 0. */
+size_t xr_held_out(size_t identities, double share);
+
 /* What the official release holds. */
 typedef struct {
   size_t identities, images, captions;
@@ -71,3 +104,9 @@ typedef struct {
 
 /* [XR_SPLITS], zeros where the release has no such split; NULL: the name is unknown. */
 const xr_split_counts *xr_dataset_expected(const char *name);
+
+/* The training identities of the release that are left with this val_holdout. */
+size_t xr_dataset_classes(const xr_split_counts *expected, double val_holdout);
+
+/* "cuhk-pedes, icfg-pedes, rstpreid" */
+const char *xr_dataset_names(char *list, size_t size);

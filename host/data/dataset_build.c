@@ -42,8 +42,7 @@ static int compare_ids(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* The distinct pids of the images, ascending, in a fresh list (free()). */
-static xr_status distinct_ids(const xr_image_record *images, size_t image_count, int32_t **ids, size_t *count) {
+xr_status xr_distinct_ids(const xr_image_record *images, size_t image_count, int32_t **ids, size_t *count) {
   *ids = malloc((image_count ? image_count : 1) * sizeof **ids);
   *count = 0;
   if (!*ids) return xr_fail(XR_NO_MEMORY, "out of memory: %zu identities", image_count);
@@ -57,23 +56,34 @@ static xr_status distinct_ids(const xr_image_record *images, size_t image_count,
 size_t xr_split_identities(const xr_split *split) {
   int32_t *ids;
   size_t count;
-  if (distinct_ids(split->images, split->image_count, &ids, &count) != XR_OK) return 0;
+  if (xr_distinct_ids(split->images, split->image_count, &ids, &count) != XR_OK) return 0;
   free(ids);
   return count;
 }
 
-/* Official training ids run without gaps, from 0 or from 1: a gap means that records are missing, and every published code stops
- * there too. */
-static xr_status check_gaps(const xr_dataset_builder *builder, const int32_t *ids, size_t count) {
-  if (builder->options->allow_gaps || !xr_build_wants(builder, XR_SPLIT_TRAIN)) return XR_OK;
-  int32_t next = ids[0] <= 1 ? ids[0] : 1;
+/* Official training ids run without gaps: a gap means that records are missing, and every published code stops there too. */
+static xr_status find_gap(const xr_dataset_builder *builder, const int32_t *ids, size_t count) {
+  int32_t next = ids[0] < builder->adapter->first_id ? ids[0] : builder->adapter->first_id;
   for (size_t i = 0; i < count; i++, next++)
     if (ids[i] != next)
-      return xr_fail(XR_BAD_INPUT,
-                     "%s: the training ids have a gap: id %d is missing (%zu ids, %d to %d). Records were lost: use the official file, or "
-                     "set allow_gaps to number the identities that are there",
-                     builder->source, (int)next, count, (int)ids[0], (int)ids[count - 1]);
+      return xr_build_problem(builder,
+                              xr_fail(XR_BAD_INPUT,
+                                      "%s: the training ids have a gap: id %d is missing (%zu ids, %d to %d). Records were lost: use the "
+                                      "official file, or set data.allow_gaps=true to number the identities that are there",
+                                      builder->source, (int)next, count, (int)ids[0], (int)ids[count - 1]),
+                              "gap", 1);
   return XR_OK;
+}
+
+static xr_status check_gaps(const xr_dataset_builder *builder) {
+  const xr_split_builder *train = &builder->splits[XR_SPLIT_TRAIN];
+  if (builder->options->allow_gaps || !xr_build_wants(builder, XR_SPLIT_TRAIN) || !train->image_count) return XR_OK;
+  int32_t *ids;
+  size_t count;
+  XR_TRY(xr_distinct_ids(train->images, train->image_count, &ids, &count));
+  xr_status status = find_gap(builder, ids, count);
+  free(ids);
+  return status;
 }
 
 static xr_status number_identities(xr_dataset_builder *builder) {
@@ -82,17 +92,13 @@ static xr_status number_identities(xr_dataset_builder *builder) {
   if (!train->image_count) return XR_OK;
   int32_t *ids;
   size_t count;
-  XR_TRY(distinct_ids(train->images, train->image_count, &ids, &count));
-  xr_status status = check_gaps(builder, ids, count);
-  if (status == XR_OK) {
-    int32_t *label_pid = XR_NEW_ARRAY(d->arena, int32_t, count);
-    if (label_pid) memcpy(label_pid, ids, count * sizeof *ids);
-    d->label_pid = label_pid;
-    d->identities = (int32_t)count;
-    if (!label_pid) status = XR_NO_MEMORY;
-  }
+  XR_TRY(xr_distinct_ids(train->images, train->image_count, &ids, &count));
+  int32_t *label_pid = XR_NEW_ARRAY(d->arena, int32_t, count);
+  if (label_pid) memcpy(label_pid, ids, count * sizeof *ids);
   free(ids);
-  return status;
+  d->label_pid = label_pid;
+  d->identities = (int32_t)count;
+  return label_pid ? XR_OK : XR_NO_MEMORY;
 }
 
 typedef struct {
@@ -133,17 +139,22 @@ static xr_status check_files(const xr_dataset_builder *builder) {
     const xr_split_builder *s = &builder->splits[split];
     if (!xr_build_wants(builder, split)) continue;
     if (!s->image_count && builder->options->splits)
-      return xr_fail(XR_BAD_INPUT, "%s: it holds no record of the %s split", builder->source, xr_split_name(split));
+      return xr_fail(
+          XR_BAD_INPUT, "%s: it holds no record of the %s split%s", builder->source, xr_split_name(split),
+          builder->no_val && split == XR_SPLIT_VAL
+              ? ": the data set has none. data.val_holdout takes one from the training identities, eval.split=test selects on test"
+              : "");
     total += s->image_count;
     for (size_t i = 0; i < s->image_count; i++)
       if (!xr_is_file(s->images[i].path)) note_missing(&missing, builder->dataset, s->images[i].path);
   }
   if (!total) return xr_fail(XR_BAD_INPUT, "%s: it holds no records", builder->source);
   if (!missing.count) return XR_OK;
-  return xr_fail(XR_NOT_FOUND, "%s names %zu images of which %zu are missing: %s%s%s%s%s. Unpack the complete archive under %s",
-                 builder->source, total, missing.count, missing.files, missing.count > NAMED_FILES ? ", .." : "",
-                 missing.folder_count ? "; whole folders are missing: " : "", missing.folders,
-                 missing.folder_count > NAMED_FOLDERS ? ", .." : "", builder->dataset->root);
+  xr_fail(XR_NOT_FOUND, "%s names %zu images of which %zu are missing: %s%s%s%s%s. Unpack the complete archive under %s", builder->source,
+          total, missing.count, missing.files, missing.count > NAMED_FILES ? ", .." : "",
+          missing.folder_count ? "; whole folders are missing: " : "", missing.folders, missing.folder_count > NAMED_FOLDERS ? ", .." : "",
+          builder->dataset->root);
+  return xr_build_problem(builder, XR_NOT_FOUND, "missing-images", missing.count);
 }
 
 static xr_status move_list(xr_arena *arena, void **list, size_t count, size_t bytes, const void **out) {
@@ -157,9 +168,13 @@ static xr_status move_list(xr_arena *arena, void **list, size_t count, size_t by
 }
 
 xr_status xr_build_finish(xr_dataset_builder *builder) {
+  xr_dataset *d = builder->dataset;
+  d->source = builder->source;
+  XR_TRY(xr_build_compare_counts(builder));
+  XR_TRY(check_gaps(builder));
+  XR_TRY(xr_build_hold_out(builder));
   XR_TRY(number_identities(builder));
   XR_TRY(check_files(builder));
-  xr_dataset *d = builder->dataset;
   for (xr_split_id split = 0; split < XR_SPLITS; split++) {
     xr_split_builder *s = &builder->splits[split];
     xr_split *out = &d->splits[split];

@@ -10,21 +10,33 @@ typedef struct {
   size_t caption_count, caption_capacity;
 } xr_split_builder;
 
+typedef struct xr_dataset_adapter xr_dataset_adapter;
+
 typedef struct {
   xr_dataset *dataset;
+  const xr_dataset_adapter *adapter;
   const xr_dataset_options *options;
   const char *source; /* the annotation file, for messages; the adapter sets it (in the data set's arena) */
+  bool no_val;        /* the release, or the form of it that was found, has no val split */
   xr_split_builder splits[XR_SPLITS];
 } xr_dataset_builder;
 
-/* One adapter: `open` appends every record and sets builder->source; the caller finishes. */
+/* Counts of another release or selection that is around. */
 typedef struct {
+  xr_split_counts counts[XR_SPLITS];
+  const char *remark; /* what it is and what to do about it */
+} xr_known_variant;
+
+/* One adapter: `open` appends every record and sets builder->source; the caller finishes. */
+struct xr_dataset_adapter {
   const char *name;
   xr_status (*open)(xr_dataset_builder *builder);
+  int32_t first_id; /* of the training identities; some forms start from 0 in its place */
   xr_split_counts expected[XR_SPLITS];
-} xr_dataset_adapter;
+  const xr_known_variant *variant; /* NULL: none is known */
+};
 
-extern const xr_dataset_adapter xr_cuhk_pedes;
+extern const xr_dataset_adapter xr_cuhk_pedes, xr_icfg_pedes, xr_rstpreid;
 
 /* Appends an image; its image_id becomes its place in the split. `folder` + "/" + `file` is its path. */
 xr_status xr_build_image(xr_dataset_builder *builder, xr_split_id split, const char *folder, const char *file, xr_image_record image);
@@ -35,6 +47,24 @@ xr_status xr_build_caption(xr_dataset_builder *builder, xr_split_id split, size_
 /* True when the options ask for this split, by name or by asking for all. */
 bool xr_build_wants(const xr_dataset_builder *builder, xr_split_id split);
 
-/* Numbers the training identities, checks that the files of the wanted splits exist, moves everything into the data set. */
+/* For a failure that leaves the rest usable, just made with xr_fail(): XR_OK and an entry in the list of problems where the options have
+ * one, else `status`. */
+xr_status xr_build_problem(const xr_dataset_builder *builder, xr_status status, const char *kind, size_t count);
+
+/* To the list of problems, or to the log. */
+void xr_build_warn(const xr_dataset_builder *builder, const char *kind, size_t count, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Warns of wanted splits whose counts are not those of the official release. */
+xr_status xr_build_compare_counts(const xr_dataset_builder *builder);
+
+/* Moves the training identities that options->val_holdout asks for to the val split. */
+xr_status xr_build_hold_out(xr_dataset_builder *builder);
+
+/* The distinct pids of the images, ascending, in a fresh list (free()). */
+xr_status xr_distinct_ids(const xr_image_record *images, size_t image_count, int32_t **ids, size_t *count);
+
+/* Compares counts, holds out, numbers the training identities, checks that the files of the wanted splits exist, moves everything into the
+ * data set. */
 xr_status xr_build_finish(xr_dataset_builder *builder);
 void xr_build_free(xr_dataset_builder *builder); /* what xr_build_finish has not moved; may be called after it */

@@ -8,7 +8,9 @@
 
 #include "host/base/file.h"
 #include "host/base/memory.h"
+#include "host/base/random.h"
 #include "host/data/pixels.h"
+#include "host/data/words.h"
 
 /* One place in the ring. What a batch holds is written by the workers without the lock: each sample by one of them. */
 typedef struct {
@@ -16,6 +18,7 @@ typedef struct {
   int32_t *samples, *tokens, *lengths, *pids, *image_ids, *labels;
   uint8_t *pixels;
   xr_augment_decision *decisions;
+  int32_t *masked, *targets, *mask_index, *mask_label; /* NULL without masked words */
   bool used, delivered;
   int32_t filled;        /* samples that are done */
   int32_t failed_sample; /* within the batch; B: none */
@@ -44,6 +47,7 @@ struct xr_loader {
   const xr_tokenizer *tokenizer; /* NULL: images only */
   xr_pixels *pixels;             /* NULL: captions only */
   int32_t batch_size;
+  int32_t left, right; /* tokens that change places when an image is flipped; 0 and 0: none do */
   slot *slots;
   worker *workers;
   int started_workers;
@@ -66,29 +70,59 @@ struct xr_loader {
 
 static slot *slot_of(const xr_loader *l, int64_t batch) { return &l->slots[batch % l->options.slots]; }
 
+static bool masks(const xr_loader *l) { return l->sampler && l->options.mask.probability > 0; }
+
+static int64_t mask_rows(const xr_loader *l) { return xr_mask_capacity(l->batch_size, l->options.context, l->options.mask.probability); }
+
 /* ---- workers */
+
+static bool ends_word(const xr_tokenizer *tokenizer, int32_t id) {
+  const char *text = xr_tokenizer_text(tokenizer, id);
+  const size_t bytes = strlen(text);
+  return bytes >= XR_WORD_END_BYTES && strcmp(text + bytes - XR_WORD_END_BYTES, XR_WORD_END) == 0;
+}
+
+/* Whole words only: the same token also ends "upright". */
+static void swap_sides(const xr_loader *l, int32_t *tokens, int32_t length) {
+  for (int32_t i = 1; i < length; i++)
+    if ((tokens[i] == l->left || tokens[i] == l->right) && (i == 1 || ends_word(l->tokenizer, tokens[i - 1])))
+      tokens[i] = l->left + l->right - tokens[i];
+}
+
+static void mask_words(const xr_loader *l, const ticket *t) {
+  const size_t context = (size_t)l->options.context;
+  const int32_t mask_id = xr_tokenizer_mask(l->tokenizer);
+  int32_t *tokens = t->slot->tokens + (size_t)t->place * context, *masked = t->slot->masked + (size_t)t->place * context;
+  xr_mask_draw draw = {.key = xr_random_key(l->options.seed, "mask"), .epoch = l->epoch, .position = (uint64_t)t->position};
+  memcpy(masked, tokens, context * sizeof *masked);
+  xr_mask_caption(&l->options.mask, draw, mask_id, l->options.context, masked, t->slot->targets + (size_t)t->place * context);
+  draw.key = xr_random_key(l->options.seed, "mask of the other losses");
+  if (l->options.mask_tokens) xr_mask_caption(&l->options.mask, draw, mask_id, l->options.context, tokens, NULL);
+}
 
 static xr_status fill_sample(const xr_loader *l, xr_resizer *resizer, const ticket *t) {
   slot *s = t->slot;
   const int32_t sample = l->order ? l->order[t->position] : (int32_t)t->position, place = t->place;
   int32_t image = sample;
   s->samples[place] = sample;
+  if (l->sampler)
+    s->decisions[place] = xr_augment_decide(&l->options.augment, l->options.height, l->options.width, l->options.seed, l->epoch,
+                                            (uint64_t)t->position);
   if (l->tokenizer) {
     const xr_caption_record *caption = &l->split->captions[sample];
+    int32_t *tokens = s->tokens + (size_t)place * (size_t)l->options.context;
     int length;
     image = caption->image;
-    const xr_status status = xr_tokenize(l->tokenizer, caption->text, l->options.context,
-                                         s->tokens + (size_t)place * (size_t)l->options.context, &length);
+    const xr_status status = xr_tokenize(l->tokenizer, caption->text, l->options.context, tokens, &length);
     if (status != XR_OK) return xr_fail_in(status, "%s: caption %d", l->split->images[image].path, caption->number);
+    if (l->sampler && s->decisions[place].flip && l->left) swap_sides(l, tokens, length);
     s->lengths[place] = length;
+    if (masks(l)) mask_words(l, t);
   }
   const xr_image_record *record = &l->split->images[image];
   s->pids[place] = record->pid;
   s->image_ids[place] = record->image_id;
   s->labels[place] = xr_dataset_label(l->dataset, record->pid);
-  if (l->sampler)
-    s->decisions[place] = xr_augment_decide(&l->options.augment, l->options.height, l->options.width, l->options.seed, l->epoch,
-                                            (uint64_t)t->position);
   const size_t image_bytes = (size_t)l->options.width * (size_t)l->options.height * 3;
   return l->pixels ? xr_pixels_read(l->pixels, resizer, (size_t)image, s->pixels + (size_t)place * image_bytes) : XR_OK;
 }
@@ -177,6 +211,20 @@ static xr_status check_options(const xr_loader_options *o, int32_t batch) {
   return XR_OK;
 }
 
+static xr_status make_masks(const xr_loader *l, slot *s) {
+  const size_t places = (size_t)l->batch_size * (size_t)l->options.context, rows = (size_t)mask_rows(l);
+  s->masked = XR_NEW_ARRAY(l->arena, int32_t, places);
+  s->targets = XR_NEW_ARRAY(l->arena, int32_t, places);
+  s->mask_index = XR_NEW_ARRAY(l->arena, int32_t, rows);
+  s->mask_label = XR_NEW_ARRAY(l->arena, int32_t, rows);
+  if (!s->masked || !s->targets || !s->mask_index || !s->mask_label) return XR_NO_MEMORY;
+  s->batch.masked_tokens = s->masked;
+  s->batch.mask_index = s->mask_index;
+  s->batch.mask_label = s->mask_label;
+  s->batch.mask_rows = (int64_t)rows;
+  return XR_OK;
+}
+
 static xr_status make_slot(const xr_loader *l, slot *s) {
   const size_t size = (size_t)l->batch_size;
   int32_t **const lists[] = {&s->samples, &s->pids, &s->image_ids, &s->labels, &s->lengths, &s->tokens};
@@ -198,7 +246,7 @@ static xr_status make_slot(const xr_loader *l, slot *s) {
                         .image_ids = s->image_ids,
                         .labels = s->labels,
                         .decisions = s->decisions};
-  return XR_OK;
+  return masks(l) ? make_masks(l, s) : XR_OK;
 }
 
 static xr_status make_parts(xr_loader *l, bool with_images) {
@@ -238,21 +286,42 @@ static xr_status open_loader(xr_loader **loader, const xr_loader *kind, bool wit
   return status;
 }
 
+/* *id: the word's token; 0: it has several. */
+static xr_status find_word(const xr_tokenizer *tokenizer, const char *word, int32_t *id) {
+  int32_t ids[4]; /* start, the word, end and one more */
+  int length;
+  XR_TRY(xr_tokenize(tokenizer, word, 4, ids, &length));
+  *id = length == 3 ? ids[1] : 0;
+  return XR_OK;
+}
+
+static xr_status find_words(const xr_tokenizer *tokenizer, int32_t *left, int32_t *right) {
+  XR_TRY(find_word(tokenizer, "left", left));
+  XR_TRY(find_word(tokenizer, "right", right));
+  if (*left && *right) return XR_OK;
+  return xr_fail(XR_BAD_INPUT, "flip_swaps_words needs a single token for \"left\" and one for \"right\"; this vocabulary spells them");
+}
+
 xr_status xr_loader_open(xr_loader **loader, const xr_dataset *dataset, const xr_sampler *sampler, const xr_tokenizer *tokenizer,
                          const xr_loader_options *options) {
   *loader = NULL;
   const xr_split *train = &dataset->splits[XR_SPLIT_TRAIN];
   XR_TRY(xr_augment_check(&options->augment));
+  XR_TRY(xr_mask_check(&options->mask));
   if (xr_sampler_samples(sampler) != train->caption_count)
     return xr_fail(XR_BAD_ARGUMENT, "the sampler has %zu samples, the train split %zu captions", xr_sampler_samples(sampler),
                    train->caption_count);
+  int32_t left = 0, right = 0;
+  if (options->flip_swaps_words) XR_TRY(find_words(tokenizer, &left, &right));
   return open_loader(loader,
                      &(xr_loader){.options = *options,
                                   .dataset = dataset,
                                   .split = train,
                                   .sampler = sampler,
                                   .tokenizer = tokenizer,
-                                  .batch_size = xr_sampler_batch(sampler)},
+                                  .batch_size = xr_sampler_batch(sampler),
+                                  .left = left,
+                                  .right = right},
                      true);
 }
 
@@ -327,10 +396,16 @@ static void pad_batch(const xr_loader *l, slot *s) {
   const struct {
     void *list;
     size_t bytes;
-  } arrays[] = {{s->samples, sizeof *s->samples},     {s->tokens, (size_t)l->options.context * sizeof *s->tokens},
-                {s->lengths, sizeof *s->lengths},     {s->pids, sizeof *s->pids},
-                {s->image_ids, sizeof *s->image_ids}, {s->labels, sizeof *s->labels},
-                {s->decisions, sizeof *s->decisions}, {s->pixels, (size_t)l->options.width * (size_t)l->options.height * 3}};
+  } arrays[] = {{s->samples, sizeof *s->samples},
+                {s->tokens, (size_t)l->options.context * sizeof *s->tokens},
+                {s->lengths, sizeof *s->lengths},
+                {s->pids, sizeof *s->pids},
+                {s->image_ids, sizeof *s->image_ids},
+                {s->labels, sizeof *s->labels},
+                {s->decisions, sizeof *s->decisions},
+                {s->masked, (size_t)l->options.context * sizeof *s->masked},
+                {s->targets, (size_t)l->options.context * sizeof *s->targets},
+                {s->pixels, (size_t)l->options.width * (size_t)l->options.height * 3}};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
     if (!arrays[i].list) continue;
     const char *last = (const char *)arrays[i].list + (size_t)(s->batch.count - 1) * arrays[i].bytes;
@@ -370,6 +445,9 @@ xr_status xr_loader_next(xr_loader *loader, const xr_batch **batch) {
   pthread_mutex_unlock(&loader->lock);
   if (status != XR_OK || !s) return status;
   pad_batch(loader, s);
+  if (masks(loader))
+    xr_mask_collect((int64_t)s->batch.size * loader->options.context, s->masked, s->targets, mask_rows(loader), s->mask_index,
+                    s->mask_label);
   *batch = &s->batch;
   return XR_OK;
 }

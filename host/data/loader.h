@@ -12,6 +12,7 @@
 #include "host/data/augment.h"
 #include "host/data/dataset.h"
 #include "host/data/image.h"
+#include "host/data/mask.h"
 #include "host/data/sampler.h"
 #include "host/data/tokenizer.h"
 
@@ -27,7 +28,10 @@ typedef struct {
   size_t cache_bytes;         /* decoded images that are kept in memory; 0: none */
   bool allow_truncated;       /* cut JPEGs: grey rows and one warning a file, instead of an error */
   xr_augment_options augment; /* training; all zero: no augmentation */
-  uint64_t seed;              /* of the augmentation */
+  bool flip_swaps_words;      /* training: in the caption of an image that is flipped, "left" and "right" change places */
+  uint64_t seed;              /* of the augmentation and of the masks */
+  xr_mask_options mask;       /* training: masked words for a masked-language loss; all zero: none */
+  bool mask_tokens;           /* with them: `tokens` are masked, too, by a draw of their own */
 } xr_loader_options;
 
 /* Every array has `size` entries. The last batch of an epoch may hold fewer samples: `count` of them are real, the others repeat the
@@ -42,12 +46,17 @@ typedef struct {
   const int32_t *pids, *image_ids;      /* [B] */
   const int32_t *labels;                /* [B] class of the identity, -1 outside the train split */
   const xr_augment_decision *decisions; /* [B]; NULL: not a training loader */
+  const int32_t *masked_tokens;         /* [B, context] with masked words; NULL without them, and what follows */
+  const int32_t *mask_index;            /* [R] places of the chosen words in masked_tokens, ascending, then -1 */
+  const int32_t *mask_label;            /* [R] what stood there, then -1 */
+  int64_t mask_rows;                    /* R = xr_mask_capacity(B, context, probability) */
 } xr_batch;
 
 typedef struct xr_loader xr_loader;
 
 /* Training: the captions of the train split with their images, in the sampler's order. The data set, the sampler (made over the train
- * split's captions) and the tokenizer must outlive the loader. */
+ * split's captions) and the tokenizer must outlive the loader. XR_BAD_INPUT: flip_swaps_words with a vocabulary that has no single
+ * token for "left" or "right". */
 xr_status xr_loader_open(xr_loader **loader, const xr_dataset *dataset, const xr_sampler *sampler, const xr_tokenizer *tokenizer,
                          const xr_loader_options *options);
 

@@ -1,4 +1,4 @@
-/* The synthetic set in CUHK-PEDES's layout, and what ranking by the truth behind it reaches. */
+/* The synthetic set in an official layout, and what ranking by the truth behind it reaches. */
 #include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
@@ -18,6 +18,44 @@
 enum { SPLITS = 3, MIN_PICTURES = 4, MAX_PICTURES = 6, MERGES = 1200 };
 static const char *const split_names[SPLITS] = {"train", "val", "test"};
 
+/* What tells one official layout from another. */
+typedef struct {
+  const char *name, *records, *path_key;
+  const char *folders[XR_SYNTH_CAMERAS + 1]; /* of the pictures, below imgs/; NULL-terminated */
+  bool folder_is_camera;                     /* else pictures lie in turn in each folder */
+  int number_digits, first_id, captions;
+  bool tokens;                     /* with processed_tokens */
+  const char *split_names[SPLITS]; /* of train, val and test persons */
+} layout;
+
+const char *const xr_synth_layouts[] = {"cuhk-pedes", "icfg-pedes", "rstpreid", NULL};
+static const layout layouts[] = {{.name = "cuhk-pedes",
+                                  .records = "reid_raw.json",
+                                  .path_key = "file_path",
+                                  .folders = {"cam_1", "cam_2", "cam_3", "cam_4", "cam_5", "cam_6"},
+                                  .folder_is_camera = true,
+                                  .number_digits = 2,
+                                  .first_id = 1,
+                                  .captions = 2,
+                                  .tokens = true,
+                                  .split_names = {"train", "val", "test"}},
+                                 {.name = "icfg-pedes",
+                                  .records = "ICFG-PEDES.json",
+                                  .path_key = "file_path",
+                                  .folders = {"train", "test"},
+                                  .number_digits = 2,
+                                  .captions = 1,
+                                  .tokens = true,
+                                  .split_names = {"train", "train", "test"}},
+                                 {.name = "rstpreid",
+                                  .records = "data_captions.json",
+                                  .path_key = "img_path",
+                                  .folders = {""},
+                                  .number_digits = 4,
+                                  .captions = 2,
+                                  .split_names = {"train", "val", "test"}}};
+enum { LAYOUTS = sizeof layouts / sizeof *layouts };
+
 typedef struct {
   int identity, split, camera, number; /* identity counts from 0 */
   char file[64];                       /* below imgs/ */
@@ -29,6 +67,7 @@ typedef struct {
 
 typedef struct {
   const xr_synth_options *options;
+  const layout *layout;
   xr_person *people;
   picture *pictures;
   int count;
@@ -52,6 +91,14 @@ static xr_status write_json(const char *folder, const char *name, const json_t *
 }
 
 /* ---- what is to be drawn */
+static void name_picture(const layout *l, picture *p) {
+  int folders = 0;
+  while (l->folders[folders]) folders++;
+  const char *folder = l->folders[(l->folder_is_camera ? p->camera : p->number) % folders];
+  snprintf(p->file, sizeof p->file, "%s%s%04d_c%d_%0*d.jpg", folder, *folder ? "/" : "", p->identity + l->first_id, p->camera + 1,
+           l->number_digits, p->number);
+}
+
 static xr_status invent(set *s) {
   const int identities = s->options->identities;
   xr_random people[SPLITS];
@@ -71,7 +118,7 @@ static xr_status invent(set *s) {
     for (int k = 0; k < pictures; k++) {
       picture *p = &s->pictures[s->count++];
       *p = (picture){.identity = i, .split = split, .camera = (camera + k * (1 + i % 2)) % XR_SYNTH_CAMERAS, .number = k + 1};
-      snprintf(p->file, sizeof p->file, "cam_%d/%04d_c%d_%02d.jpg", p->camera + 1, i + 1, p->camera + 1, p->number);
+      name_picture(s->layout, p);
     }
   }
   return XR_OK;
@@ -127,14 +174,20 @@ static json_t *tokens_of(const char *caption) {
 }
 
 static xr_status write_records(const set *s) {
+  const layout *l = s->layout;
   json_t *records = json_array();
   for (int i = 0; i < s->count; i++) {
     const picture *p = &s->pictures[i];
-    json_array_append_new(records, json_pack("{s:s, s:[s, s], s:s, s:[o, o], s:i}", "split", split_names[p->split], "captions",
-                                             p->caption[0], p->caption[1], "file_path", p->file, "processed_tokens",
-                                             tokens_of(p->caption[0]), tokens_of(p->caption[1]), "id", p->identity + 1));
+    json_t *record = json_pack("{s:s, s:[], s:s}", "split", l->split_names[p->split], "captions", l->path_key, p->file);
+    if (l->tokens) json_object_set_new(record, "processed_tokens", json_array());
+    for (int k = 0; k < l->captions; k++) {
+      json_array_append_new(json_object_get(record, "captions"), json_string(p->caption[k]));
+      if (l->tokens) json_array_append_new(json_object_get(record, "processed_tokens"), tokens_of(p->caption[k]));
+    }
+    json_object_set_new(record, "id", json_integer(p->identity + l->first_id));
+    json_array_append_new(records, record);
   }
-  xr_status status = write_json(s->options->folder, "reid_raw.json", records, JSON_COMPACT);
+  xr_status status = write_json(s->options->folder, l->records, records, JSON_COMPACT);
   json_decref(records);
   return status;
 }
@@ -155,9 +208,12 @@ static xr_status write_attributes(const set *s) {
   }
   for (int i = 0; i < s->count; i++) {
     const picture *p = &s->pictures[i];
-    json_array_append_new(images, json_pack("{s:s, s:s, s:i, s:i, s:s, s:o, s:[O, O]}", "file_path", p->file, "split",
-                                            split_names[p->split], "id", p->identity + 1, "camera", p->camera + 1, "view", views[p->view],
-                                            "values", values_of(&s->people[p->identity]), "mentions", p->mentions[0], p->mentions[1]));
+    json_t *mentions = json_array();
+    for (int k = 0; k < s->layout->captions; k++) json_array_append(mentions, p->mentions[k]);
+    json_array_append_new(images,
+                          json_pack("{s:s, s:s, s:i, s:i, s:s, s:o, s:o}", "file_path", p->file, "split", s->layout->split_names[p->split],
+                                    "id", p->identity + s->layout->first_id, "camera", p->camera + 1, "view", views[p->view], "values",
+                                    values_of(&s->people[p->identity]), "mentions", mentions));
   }
   json_t *all = json_pack("{s:o, s:o}", "attributes", names, "images", images);
   xr_status status = write_json(s->options->folder, "attributes.json", all, JSON_COMPACT);
@@ -170,8 +226,11 @@ static xr_status write_vocabulary(const set *s) {
   char path[XR_PATH_MAX];
   size_t count = 0;
   if (!texts) return xr_fail(XR_NO_MEMORY, "out of memory");
-  for (int i = 0; i < s->count; i++)
-    for (int k = 0; k < XR_SYNTH_CAPTIONS && s->pictures[i].split == 0; k++) texts[count++] = s->pictures[i].caption[k];
+  for (int i = 0; i < s->count; i++) {
+    const picture *p = &s->pictures[i];
+    const bool train = strcmp(s->layout->split_names[p->split], "train") == 0;
+    for (int k = 0; k < s->layout->captions && train; k++) texts[count++] = p->caption[k];
+  }
   xr_status status = xr_path_join(path, s->options->folder, "vocab.txt");
   if (status == XR_OK) status = xr_bpe_learn(texts, count, MERGES, path);
   free(texts);
@@ -194,7 +253,7 @@ static xr_status expect_free(const char *folder) {
   return xr_fail(XR_BAD_INPUT, "%s: is not empty and no synthetic set; choose another folder", folder);
 }
 
-/* Removes the files of an earlier set from one sub-folder of imgs/ or masks/. */
+/* Removes the files of an earlier set from imgs/, masks/ or a sub-folder of it. */
 static xr_status clear_folder(const char *folder) {
   DIR *dir = opendir(folder);
   char path[XR_PATH_MAX];
@@ -203,26 +262,46 @@ static xr_status clear_folder(const char *folder) {
   for (struct dirent *e; status == XR_OK && (e = readdir(dir));) {
     if (e->d_name[0] == '.') continue;
     status = xr_path_join(path, folder, e->d_name);
-    if (status == XR_OK && unlink(path) < 0) status = xr_fail(XR_IO, "%s: cannot remove: %s", path, strerror(errno));
+    if (status == XR_OK && !xr_is_folder(path) && unlink(path) < 0) status = xr_fail(XR_IO, "%s: cannot remove: %s", path, strerror(errno));
   }
   closedir(dir);
   return status;
 }
 
+static xr_status folder_of(char *path, const set *s, const char *part, const char *below) {
+  char parent[XR_PATH_MAX];
+  XR_TRY(xr_path_join(parent, s->options->folder, part));
+  return xr_path_join(path, parent, below);
+}
+
+static const char *const parts[] = {"imgs", "masks"};
+
+/* Removes what an earlier set, of whatever layout, left. */
+static xr_status clear(const set *s) {
+  char path[XR_PATH_MAX];
+  for (int l = 0; l < LAYOUTS; l++) {
+    XR_TRY(xr_path_join(path, s->options->folder, layouts[l].records));
+    unlink(path); /* without it the folder is no data set until the new one is complete */
+    for (int part = 0; part < 2; part++)
+      for (const char *const *folder = layouts[l].folders; *folder; folder++) {
+        XR_TRY(folder_of(path, s, parts[part], *folder));
+        XR_TRY(clear_folder(path));
+        rmdir(path); /* where it is empty */
+      }
+  }
+  return XR_OK;
+}
+
 static xr_status prepare_folder(const set *s) {
-  static const char *const parts[] = {"imgs", "masks"};
-  char path[XR_PATH_MAX], name[32];
+  char path[XR_PATH_MAX];
   XR_TRY(expect_free(s->options->folder));
-  XR_TRY(xr_path_join(path, s->options->folder, "reid_raw.json"));
-  unlink(path); /* without it the folder is no data set until the new one is complete */
+  XR_TRY(clear(s));
   for (int part = 0; part < 2; part++)
-    for (int camera = 1; camera <= XR_SYNTH_CAMERAS; camera++) {
-      snprintf(name, sizeof name, "%s/cam_%d", parts[part], camera);
-      XR_TRY(xr_path_join(path, s->options->folder, name));
-      XR_TRY(clear_folder(path));
+    for (const char *const *folder = s->layout->folders; *folder; folder++) {
+      XR_TRY(folder_of(path, s, parts[part], *folder));
       XR_TRY(xr_make_folders(path));
     }
-  json_t *mark = json_pack("{s:s, s:I, s:i}", "layout", "cuhk-pedes", "seed", (json_int_t)s->options->seed, "identities",
+  json_t *mark = json_pack("{s:s, s:I, s:i}", "layout", s->layout->name, "seed", (json_int_t)s->options->seed, "identities",
                            s->options->identities);
   xr_status status = write_json(s->options->folder, "synth.json", mark, JSON_INDENT(1));
   json_decref(mark);
@@ -231,11 +310,13 @@ static xr_status prepare_folder(const set *s) {
 
 static void summarise(const set *s, xr_synth_summary *summary) {
   int last = -1;
-  *summary = (xr_synth_summary){.captions = s->count * XR_SYNTH_CAPTIONS};
+  *summary = (xr_synth_summary){.captions = s->count * s->layout->captions};
   for (int i = 0; i < s->count; i++) {
     const picture *p = &s->pictures[i];
-    summary->images[p->split]++;
-    summary->identities[p->split] += p->identity != last;
+    int split = 0; /* as the layout calls it */
+    while (strcmp(s->layout->split_names[p->split], split_names[split]) != 0) split++;
+    summary->images[split]++;
+    summary->identities[split] += p->identity != last;
     last = p->identity;
   }
 }
@@ -249,8 +330,15 @@ static xr_status write_set(set *s) {
   return write_records(s);
 }
 
+static const layout *find_layout(const char *name) {
+  for (int i = 0; i < LAYOUTS; i++)
+    if (!name || strcmp(layouts[i].name, name) == 0) return &layouts[i];
+  return NULL;
+}
+
 xr_status xr_synth_write(const xr_synth_options *options, xr_synth_summary *summary) {
-  set s = {.options = options};
+  set s = {.options = options, .layout = find_layout(options->layout)};
+  if (!s.layout) return xr_fail(XR_BAD_INPUT, "there is no layout '%s'", options->layout);
   if (options->identities < XR_SYNTH_MIN_IDENTITIES || options->identities > XR_SYNTH_MAX_IDENTITIES)
     return xr_fail(XR_BAD_INPUT, "%d identities; %d to %d are possible", options->identities, XR_SYNTH_MIN_IDENTITIES,
                    XR_SYNTH_MAX_IDENTITIES);

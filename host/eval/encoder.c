@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "host/base/memory.h"
-#include "host/data/loader.h"
 
 typedef struct {
   xr_graph *graph;
@@ -59,6 +58,14 @@ size_t xr_encoder_arena_bytes(const xr_encoder *e) {
   return image > text ? image : text;
 }
 
+xr_status xr_feed_joint_length(xr_executor *executor, xr_var input, int32_t scales, const xr_batch *batch) {
+  if (!input.id) return XR_OK;
+  int32_t *length = xr_executor_input(executor, input);
+  if (!length) return XR_DEVICE;
+  for (int32_t i = 0; i < batch->size; i++) length[i] = batch->lengths[i] * scales;
+  return XR_OK;
+}
+
 static xr_status feed(const side *s, xr_executor *executor, const xr_batch *batch) {
   if (s->model.pixels.id) {
     void *pixels = xr_executor_input(executor, s->model.pixels);
@@ -70,6 +77,8 @@ static xr_status feed(const side *s, xr_executor *executor, const xr_batch *batc
     if (!ids || !end) return XR_DEVICE;
     memcpy(ids, batch->tokens, (size_t)xr_elements(xr_shape_of(s->graph, s->model.ids)) * sizeof *ids);
     for (int64_t i = 0; i < rows; i++) end[i] = batch->lengths[i] - 1;
+    XR_TRY(xr_feed_joint_length(executor, s->model.length, 1, batch));
+    XR_TRY(xr_feed_joint_length(executor, s->model.joint_length, s->model.joint_scales, batch));
   }
   return xr_executor_upload(executor);
 }

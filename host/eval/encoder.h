@@ -1,6 +1,7 @@
 /* Turns a split's images and captions into features, and ranks them. */
 #pragma once
 
+#include "host/data/loader.h"
 #include "host/eval/evaluate.h"
 #include "host/eval/task.h"
 #include "host/graph/executor.h"
@@ -16,6 +17,9 @@ typedef struct {
 /* Records and plans the two encoder graphs over `parameters` (which may not be allocated yet). The task and the parameters outlive it. */
 xr_status xr_encoder_new(xr_encoder **encoder, const xr_task *task, xr_parameters *parameters, xr_encoder_options options);
 void xr_encoder_free(xr_encoder *encoder);
+
+/* Writes the captions' lengths, times `scales`, to an input; nothing for the empty one. */
+xr_status xr_feed_joint_length(xr_executor *executor, xr_var input, int32_t scales, const xr_batch *batch);
 
 size_t xr_encoder_arena_bytes(const xr_encoder *encoder); /* of the larger of the two plans */
 

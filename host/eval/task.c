@@ -31,7 +31,8 @@ static xr_status load_tokenizer(xr_task *task) {
 
 xr_status xr_task_open(xr_task *task, const xr_config *config, unsigned splits) {
   start(task, config);
-  xr_status status = xr_dataset_open(&task->dataset, config->data.dataset, config->data.root, &(xr_dataset_options){.splits = splits});
+  const xr_dataset_options options = {.splits = splits, .allow_gaps = config->data.allow_gaps, .val_holdout = config->data.val_holdout};
+  xr_status status = xr_dataset_open(&task->dataset, config->data.dataset, config->data.root, &options);
   if (status == XR_OK) status = load_tokenizer(task);
   if (status == XR_OK && !task->context.classes) task->context.classes = task->dataset->identities;
   if (status == XR_OK && task->context.classes < task->dataset->identities)
@@ -46,11 +47,12 @@ xr_status xr_task_describe(xr_task *task, const xr_config *config) {
   if (!task->context.classes) {
     const xr_split_counts *counts = xr_dataset_expected(config->data.dataset);
     xr_dataset *dataset = NULL;
-    if (xr_is_folder(config->data.root) &&
-        xr_dataset_open(&dataset, config->data.dataset, config->data.root, &(xr_dataset_options){.splits = 1u << XR_SPLIT_TRAIN}) == XR_OK)
+    const xr_dataset_options options = {
+        .splits = 1u << XR_SPLIT_TRAIN, .allow_gaps = config->data.allow_gaps, .val_holdout = config->data.val_holdout};
+    if (xr_is_folder(config->data.root) && xr_dataset_open(&dataset, config->data.dataset, config->data.root, &options) == XR_OK)
       task->context.classes = dataset->identities;
     else if (counts)
-      task->context.classes = (int64_t)counts[XR_SPLIT_TRAIN].identities;
+      task->context.classes = (int64_t)xr_dataset_classes(counts, config->data.val_holdout);
     xr_dataset_free(dataset);
     if (!task->context.classes)
       return xr_fail(XR_BAD_INPUT, "the number of training identities is not known without the data of %s: set model.classes",

@@ -84,6 +84,13 @@ void xr_scope_end(xr_graph *g) {
   if (g->scope_depth) g->scope[g->scope_end[--g->scope_depth]] = '\0';
 }
 
+void xr_pass_begin(xr_graph *g, const char *name) {
+  if (g->pass) xr_graph_fail(g, XR_BAD_ARGUMENT, "the pass %s begins within the pass %s", name, g->pass);
+  if (!(g->pass = xr_arena_copy(g->arena, name))) xr_graph_fail(g, XR_NO_MEMORY, "out of memory");
+}
+
+void xr_pass_end(xr_graph *g) { g->pass = NULL; }
+
 void xr_recompute_begin(xr_graph *g) {
   g->recomputing = true;
   g->recompute_groups++;
@@ -93,6 +100,11 @@ void xr_recompute_end(xr_graph *g) { g->recomputing = false; }
 
 static char *path_of(xr_graph *g, const char *label) {
   return xr_arena_format(g->arena, "%s%s%s", g->scope, *g->scope && *label ? "." : "", label);
+}
+
+static char *node_path_of(xr_graph *g, const char *label) {
+  char *path = path_of(g, label);
+  return path && g->pass ? xr_arena_format(g->arena, "%s.%s", g->pass, path) : path;
 }
 
 static xr_var add_named(xr_graph *g, xr_tensor tensor) {
@@ -107,26 +119,36 @@ xr_var xr_input(xr_graph *g, const char *name, xr_dtype dtype, xr_shape shape) {
       g, (xr_tensor){.name = path_of(g, name), .kind = XR_TENSOR_INPUT, .dtype = dtype, .shape = shape, .producer = -1, .parameter = -1});
 }
 
-xr_var xr_param(xr_graph *g, const char *name, xr_shape shape, xr_init init) {
+static xr_var parameter(xr_graph *g, const char *name, xr_shape shape, xr_init init, xr_parameter_kind kind) {
   if (g->status != XR_OK) return (xr_var){0};
   char *path = path_of(g, name);
   if (!path) return xr_graph_fail(g, XR_NO_MEMORY, "out of memory");
   int index;
-  xr_status status = xr_parameters_add(g->parameters, path, shape, init, &index);
+  xr_status status = xr_parameters_add(g->parameters, path, shape, init, kind, &index);
   if (status != XR_OK) {
     stick(g, status);
     return (xr_var){0};
   }
   for (int i = 1; i < g->tensor_count; i++) /* one tensor a parameter, however often it is asked for */
     if (g->tensors[i]->kind == XR_TENSOR_PARAMETER && g->tensors[i]->parameter == index) return (xr_var){i};
-  xr_dtype dtype = shape.rank >= 2 ? g->options.compute : XR_F32;
+  xr_dtype dtype = shape.rank >= 2 && !kind.state ? g->options.compute : XR_F32;
   return add_named(g, (xr_tensor){.name = path,
                                   .kind = XR_TENSOR_PARAMETER,
                                   .dtype = dtype,
                                   .shape = shape,
                                   .producer = -1,
                                   .parameter = index,
-                                  .needs_gradient = g->options.training});
+                                  .needs_gradient = g->options.training && !kind.state});
+}
+
+xr_var xr_param(xr_graph *g, const char *name, xr_shape shape, xr_init init) {
+  return parameter(g, name, shape, init, (xr_parameter_kind){0});
+}
+xr_var xr_state(xr_graph *g, const char *name, xr_shape shape, xr_init init) {
+  return parameter(g, name, shape, init, (xr_parameter_kind){.state = true});
+}
+xr_var xr_param_like(xr_graph *g, const char *name, const char *like, xr_shape shape, xr_init init) {
+  return parameter(g, name, shape, init, (xr_parameter_kind){.like = like});
 }
 
 void xr_output(xr_graph *g, const char *name, xr_var v) {
@@ -146,7 +168,7 @@ void xr_apply(xr_graph *g, const xr_op *op, const char *label, const void *attri
   if (g->status != XR_OK) return;
   xr_node *node = xr_grow((void **)&g->nodes, &g->node_capacity, (size_t)g->node_count, sizeof *g->nodes) ? NULL
                                                                                                           : XR_NEW(g->arena, xr_node);
-  char *path = path_of(g, label);
+  char *path = node_path_of(g, label);
   void *copy = attribute_bytes ? xr_arena_alloc(g->arena, attribute_bytes) : NULL;
   if (!node || !path || (attribute_bytes && !copy) || inputs > XR_MAX_IN || outputs > XR_MAX_OUT) {
     xr_graph_fail(g, node && path ? XR_BAD_ARGUMENT : XR_NO_MEMORY, "%s: cannot record the node (%d inputs, %d outputs)", op->name, inputs,
@@ -206,6 +228,9 @@ int xr_input_count(const xr_node *node) { return node->in_count; }
 xr_shape xr_input_shape(const xr_node *node, int i) { return input(node, i)->shape; }
 xr_dtype xr_input_dtype(const xr_node *node, int i) { return input(node, i)->dtype; }
 bool xr_input_needs_gradient(const xr_node *node, int i) { return input(node, i)->needs_gradient; }
+xr_dtype xr_input_gradient_dtype(const xr_node *node, int i) {
+  return input(node, i)->kind == XR_TENSOR_PARAMETER ? XR_F32 : input(node, i)->dtype;
+}
 xr_shape xr_output_shape(const xr_node *node, int i) { return output(node, i)->shape; }
 xr_dtype xr_output_dtype(const xr_node *node, int i) { return output(node, i)->dtype; }
 xr_dtype xr_compute_dtype(const xr_node *node) { return node->graph->options.compute; }

@@ -36,6 +36,11 @@ xr_var xr_graph_fail(xr_graph *g, xr_status code, const char *format, ...) __att
 void xr_scope_begin(xr_graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void xr_scope_end(xr_graph *g);
 
+/* For a second pass through layers that were recorded before: the paths of nodes recorded between the two begin with "<name>."; parameters
+ * and inputs keep their names. Passes do not nest. */
+void xr_pass_begin(xr_graph *g, const char *name);
+void xr_pass_end(xr_graph *g);
+
 /* Nodes recorded between the two are run again during backward instead of being kept: less memory, more work, the same bits. */
 void xr_recompute_begin(xr_graph *g);
 void xr_recompute_end(xr_graph *g);
@@ -44,6 +49,10 @@ void xr_recompute_end(xr_graph *g);
 xr_var xr_input(xr_graph *g, const char *name, xr_dtype dtype, xr_shape shape);
 /* "<scope>.<name>", shared by every graph over the same parameters. Matrices have the compute dtype, vectors are f32. */
 xr_var xr_param(xr_graph *g, const char *name, xr_shape shape, xr_init init);
+/* A parameter that starts with the values of another one, `like` (its whole name): drawn or read from a file, not shared. */
+xr_var xr_param_like(xr_graph *g, const char *name, const char *like, xr_shape shape, xr_init init);
+/* As xr_param() for what an operation keeps from step to step and changes itself (a running mean): always f32, without gradient. */
+xr_var xr_state(xr_graph *g, const char *name, xr_shape shape, xr_init init);
 /* Keeps a tensor readable after the run, under this name. */
 void xr_output(xr_graph *g, const char *name, xr_var v);
 

@@ -41,6 +41,7 @@ struct xr_graph {
   char scope[512];
   size_t scope_end[32]; /* lengths of the enclosing scopes */
   int scope_depth;
+  const char *pass; /* begins the paths of nodes; NULL: none */
   int recompute_groups;
   bool recomputing;
   xr_status status;

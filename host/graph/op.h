@@ -75,6 +75,7 @@ int xr_input_count(const xr_node *node);
 xr_shape xr_input_shape(const xr_node *node, int i);
 xr_dtype xr_input_dtype(const xr_node *node, int i);
 bool xr_input_needs_gradient(const xr_node *node, int i);
+xr_dtype xr_input_gradient_dtype(const xr_node *node, int i); /* of din[i]: f32 for a parameter, else the input's */
 xr_shape xr_output_shape(const xr_node *node, int i);
 xr_dtype xr_output_dtype(const xr_node *node, int i);
 xr_dtype xr_compute_dtype(const xr_node *node);

@@ -43,7 +43,7 @@ int xr_parameter_find(const xr_parameters *p, const char *name) {
   return -1;
 }
 
-xr_status xr_parameters_add(xr_parameters *p, const char *name, xr_shape shape, xr_init init, int *index) {
+xr_status xr_parameters_add(xr_parameters *p, const char *name, xr_shape shape, xr_init init, xr_parameter_kind kind, int *index) {
   *index = xr_parameter_find(p, name);
   if (*index >= 0) {
     xr_shape known = p->list[*index]->shape;
@@ -56,8 +56,9 @@ xr_status xr_parameters_add(xr_parameters *p, const char *name, xr_shape shape, 
   XR_TRY(xr_grow((void **)&p->list, &p->capacity, (size_t)p->count, sizeof *p->list));
   xr_parameter *parameter = XR_NEW(p->arena, xr_parameter);
   char *copy = xr_arena_copy(p->arena, name);
-  if (!parameter || !copy) return XR_NO_MEMORY;
-  *parameter = (xr_parameter){.name = copy, .shape = shape, .init = init, .compute_offset = -1};
+  const char *like = kind.like ? xr_arena_copy(p->arena, kind.like) : NULL;
+  if (!parameter || !copy || (kind.like && !like)) return XR_NO_MEMORY;
+  *parameter = (xr_parameter){.name = copy, .shape = shape, .init = init, .kind = {kind.state, like}, .compute_offset = -1};
   *index = p->count;
   p->list[p->count++] = parameter;
   return XR_OK;
@@ -85,7 +86,7 @@ void xr_parameters_lay_out(xr_parameters *p, xr_parameter_options options) {
     parameter->offset = p->arrays.elements;
     p->arrays.elements += size;
     parameter->compute_offset = -1;
-    if (options.compute == XR_BF16 && parameter->shape.rank >= 2) {
+    if (options.compute == XR_BF16 && parameter->shape.rank >= 2 && !parameter->kind.state) {
       parameter->compute_offset = p->arrays.compute_elements;
       p->arrays.compute_elements += size;
     }
@@ -96,7 +97,7 @@ void xr_parameters_lay_out(xr_parameters *p, xr_parameter_options options) {
 static void draw_initial(const xr_parameter *parameter, uint64_t seed, float *values) {
   int64_t n = xr_elements(parameter->shape);
   float constant = parameter->init.kind == XR_INIT_ZERO ? 0 : parameter->init.scale != 0 ? parameter->init.scale : 1;
-  uint64_t key = xr_random_key(seed, parameter->name);
+  uint64_t key = xr_random_key(seed, parameter->kind.like ? parameter->kind.like : parameter->name);
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < (n + 1) / 2; i++) {
     if (parameter->init.kind != XR_INIT_NORMAL) {

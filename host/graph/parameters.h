@@ -3,7 +3,7 @@
  *   master    f32, what the optimiser updates and checkpoints hold
  *   gradient  f32, same offsets
  *   moment[2] f32, same offsets (Adam: first and second moment; SGD: velocity)
- *   compute   bf16 copies of the matrices, when the graphs compute in bf16
+ *   compute   bf16 copies of the matrices that are not state, when the graphs compute in bf16
  *
  * Graphs add parameters while they are recorded; xr_parameters_allocate() then fixes the layout and draws initial values. */
 #pragma once
@@ -20,9 +20,15 @@ typedef struct {
 } xr_init;
 
 typedef struct {
+  bool state;       /* kept with the parameters and in checkpoints, but set by an operation: no gradient, no optimiser */
+  const char *like; /* the name of a parameter of the same shape and init, whose first values this one takes too; NULL: none */
+} xr_parameter_kind;
+
+typedef struct {
   const char *name; /* "visual.transformer.resblocks.0.ln_1.weight" */
   xr_shape shape;
   xr_init init;
+  xr_parameter_kind kind;
   int64_t offset;         /* in elements of master, gradient and moments; a multiple of 16 */
   int64_t compute_offset; /* in elements of compute; -1: used in f32 */
 } xr_parameter;
@@ -41,7 +47,7 @@ xr_parameters *xr_parameters_new(void); /* NULL and a message when there is no m
 void xr_parameters_free(xr_parameters *p);
 
 /* The index of the parameter; adds it, or checks that the shape is the one known. */
-xr_status xr_parameters_add(xr_parameters *p, const char *name, xr_shape shape, xr_init init, int *index);
+xr_status xr_parameters_add(xr_parameters *p, const char *name, xr_shape shape, xr_init init, xr_parameter_kind kind, int *index);
 
 int xr_parameter_count(const xr_parameters *p);
 const xr_parameter *xr_parameter_at(const xr_parameters *p, int index);

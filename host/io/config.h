@@ -15,7 +15,7 @@
 
 #include "host/base/status.h"
 
-typedef enum { XR_CONFIG_IRRA } xr_config_method;
+typedef enum { XR_CONFIG_IRRA, XR_CONFIG_CMSN } xr_config_method;
 typedef enum { XR_CONFIG_TOKENIZER_CLIP, XR_CONFIG_TOKENIZER_IRRA } xr_config_tokenizer;
 typedef enum { XR_CONFIG_NEAREST, XR_CONFIG_BILINEAR, XR_CONFIG_BICUBIC, XR_CONFIG_LANCZOS } xr_config_resize;
 typedef enum { XR_CONFIG_MASK_OFF, XR_CONFIG_MASK_SHARED, XR_CONFIG_MASK_INDEPENDENT } xr_config_mask_aug;
@@ -23,10 +23,40 @@ typedef enum { XR_CONFIG_PRESET_CUSTOM, XR_CONFIG_PRESET_VIT_B_16, XR_CONFIG_PRE
 typedef enum { XR_CONFIG_QUICK_GELU, XR_CONFIG_GELU } xr_config_activation;
 typedef enum { XR_CONFIG_F32, XR_CONFIG_BF16 } xr_config_precision;
 typedef enum { XR_CONFIG_RECOMPUTE_NONE, XR_CONFIG_RECOMPUTE_BLOCKS } xr_config_recompute;
+typedef enum {
+  XR_CONFIG_IMFI_OFF,
+  XR_CONFIG_IMFI_SHARED_QUERY,
+  XR_CONFIG_IMFI_CROSS_MLM,
+  XR_CONFIG_IMFI_SHARED_QUERY_CROSS_MLM,
+  XR_CONFIG_IMFI_SPATIAL,
+  XR_CONFIG_IMFI_CONCAT,
+  XR_CONFIG_IMFI_CROSS_ATTN
+} xr_config_imfi;
+typedef enum {
+  XR_CONFIG_CRL_OFF,
+  XR_CONFIG_CRL_MLP,
+  XR_CONFIG_CRL_GATED,
+  XR_CONFIG_CRL_SUM,
+  XR_CONFIG_CRL_TRANSFORMER,
+  XR_CONFIG_CRL_CROSS_ATTN
+} xr_config_crl;
+typedef enum {
+  XR_CONFIG_CRIA_L2,
+  XR_CONFIG_CRIA_COSINE,
+  XR_CONFIG_CRIA_HETERO_HINGE,
+  XR_CONFIG_CRIA_SDM,
+  XR_CONFIG_CRIA_CENTRE_TRIPLET,
+  XR_CONFIG_CRIA_MEMORY
+} xr_config_cria;
+typedef enum { XR_CONFIG_SPT_THREE_TIER, XR_CONFIG_SPT_SSAN_CR, XR_CONFIG_SPT_SOFT } xr_config_spt;
+typedef enum { XR_CONFIG_SEMI_MEAN, XR_CONFIG_SEMI_HARD, XR_CONFIG_SEMI_RANDOM } xr_config_semi;
+typedef enum { XR_CONFIG_NEGATIVE_HARD, XR_CONFIG_NEGATIVE_SEMI_HARD, XR_CONFIG_NEGATIVE_RANDOM } xr_config_negative;
 typedef enum { XR_CONFIG_SAMPLER_RANDOM, XR_CONFIG_SAMPLER_IDENTITY } xr_config_sampler;
 typedef enum { XR_CONFIG_ADAM, XR_CONFIG_ADAMW, XR_CONFIG_SGD } xr_config_optimizer;
 typedef enum { XR_CONFIG_COSINE, XR_CONFIG_MULTISTEP, XR_CONFIG_CONSTANT } xr_config_schedule;
 typedef enum { XR_CONFIG_PER_EPOCH, XR_CONFIG_PER_STEP } xr_config_update;
+
+enum { XR_CONFIG_MAX_TAPS = 4 };
 
 /* One rule for parameters: a parameter belongs to the first group one of whose patterns fits its whole name. */
 typedef struct {
@@ -36,6 +66,22 @@ typedef struct {
   double eps; /* 0: the optimiser's */
 } xr_config_group;
 
+/* What somebody reports: numbers in percent, or words such as "not published". */
+typedef struct {
+  char *R1, *R5, *R10, *R20, *mAP, *mINP;
+} xr_config_figures;
+
+/* A published method beside ours. */
+typedef struct {
+  char *name, *R1, *R5, *R10, *mAP, *mINP;
+} xr_config_peer;
+
+/* A row of an ablation: the configuration with these overrides, "key.sub=value". */
+typedef struct {
+  char *name, **set;
+  uint32_t set_count;
+} xr_config_variant;
+
 typedef struct {
   char *name;
   xr_config_method method;
@@ -43,6 +89,8 @@ typedef struct {
     char *dataset; /* a name that `xreid data` knows */
     char *root, *vocabulary;
     xr_config_tokenizer tokenizer;
+    bool allow_gaps;
+    double val_holdout;
     int64_t cache_mib, workers;
   } data;
   struct {
@@ -69,15 +117,48 @@ typedef struct {
     bool tf32;
   } model;
   struct {
+    xr_config_imfi mode;
+    int64_t *taps, *text_taps;
+    uint32_t taps_count, text_taps_count;
+    int64_t queries, heads;
+    double gamma0;
+  } imfi;
+  struct {
+    xr_config_crl kind;
+    bool stop_gradient;
+  } crl;
+  struct {
     struct {
       double weight, temperature, semi_weight;
     } sdm;
     struct {
       double weight, smoothing;
     } id;
+    struct {
+      double weight, probability, mask_share, random_share;
+      int64_t layers;
+    } mlm;
+    struct {
+      double weight;
+      xr_config_cria kind;
+      double separation, separation_margin, classify, hinge_margin, temperature, momentum;
+      bool stop_gradient;
+    } cria;
+    struct {
+      double weight;
+      xr_config_spt kind;
+      xr_config_semi semi;
+      xr_config_negative negative;
+      double m1, beta, gamma, m3;
+      bool adaptive;
+      int64_t adapt_from_step;
+      double temperature;
+      bool intra;
+    } spt;
   } loss;
   struct {
     double flip, erase;
+    bool flip_swaps_words;
     int64_t pad;
     double erase_area[2], erase_aspect[2], erase_fill[3];
   } augment;
@@ -110,11 +191,13 @@ typedef struct {
     bool untrained;
   } eval;
   struct {
-    struct {
-      char *R1, *R5, *R10, *R20, *mAP, *mINP; /* a number in percent, or words such as "not published" */
-    } figures;
+    xr_config_figures figures;
+    xr_config_peer *peers;
+    uint32_t peers_count;
     char *note;
   } paper;
+  xr_config_variant *ablation;
+  uint32_t ablation_count;
 } xr_config;
 
 /* path: the file, or NULL for the defaults alone. overrides: `count` texts "key.sub=value". XR_BAD_INPUT or XR_NOT_FOUND with the

@@ -147,7 +147,11 @@ static bool grows(const int64_t *values, uint32_t count) {
   return true;
 }
 
+/* CMSN's taps end with the tower's last block: its tokens are the last scale. */
+static bool ends_at(const int64_t *taps, uint32_t count, int64_t layers) { return count && taps[count - 1] == layers; }
+
 static xr_status check_pairs(xr_arena *arena, const xr_yaml *tree, const xr_config *c) {
+  const bool cmsn = c->method == XR_CONFIG_CMSN, own_taps = c->imfi.text_taps_count > 0;
   const pair_rule rules[] = {
       {c->vision.width % c->vision.heads != 0, {"vision.width", "vision.heads"}, "the heads share the width, which must be their multiple"},
       {c->text.width % c->text.heads != 0, {"text.width", "text.heads"}, "the heads share the width, which must be their multiple"},
@@ -164,6 +168,23 @@ static xr_status check_pairs(xr_arena *arena, const xr_yaml *tree, const xr_conf
        {"schedule.kind", "schedule.milestones"},
        "multistep needs milestones"},
       {!grows(c->schedule.milestones, c->schedule.milestones_count), {"schedule.milestones"}, "milestones must grow"},
+      {cmsn && c->model.embed % c->imfi.heads != 0,
+       {"model.embed", "imfi.heads"},
+       "the heads share the width, which must be their multiple"},
+      {cmsn && (c->imfi.taps_count > XR_CONFIG_MAX_TAPS || !grows(c->imfi.taps, c->imfi.taps_count)),
+       {"imfi.taps"},
+       "one to four blocks, growing"},
+      {cmsn && !ends_at(c->imfi.taps, c->imfi.taps_count, c->vision.layers),
+       {"imfi.taps", "vision.layers"},
+       "the last scale is the tower's last block"},
+      {cmsn && !own_taps && !ends_at(c->imfi.taps, c->imfi.taps_count, c->text.layers),
+       {"imfi.taps", "text.layers"},
+       "the last scale is the tower's last block; give the text tower its own imfi.text_taps"},
+      {cmsn && own_taps &&
+           (c->imfi.text_taps_count != c->imfi.taps_count || !grows(c->imfi.text_taps, c->imfi.text_taps_count) ||
+            !ends_at(c->imfi.text_taps, c->imfi.text_taps_count, c->text.layers)),
+       {"imfi.text_taps", "text.layers"},
+       "as many blocks as imfi.taps, growing, the last one the tower's last"},
   };
   for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
     if (rules[i].wrong) return misfit(arena, tree, &rules[i]);

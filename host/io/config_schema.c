@@ -6,7 +6,7 @@
 
 /* ---- words */
 
-static const cyaml_strval_t methods[] = {{"irra", XR_CONFIG_IRRA}};
+static const cyaml_strval_t methods[] = {{"irra", XR_CONFIG_IRRA}, {"cmsn", XR_CONFIG_CMSN}};
 static const cyaml_strval_t tokenizers[] = {{"clip", XR_CONFIG_TOKENIZER_CLIP}, {"irra", XR_CONFIG_TOKENIZER_IRRA}};
 static const cyaml_strval_t resizes[] = {
     {"nearest", XR_CONFIG_NEAREST}, {"bilinear", XR_CONFIG_BILINEAR}, {"bicubic", XR_CONFIG_BICUBIC}, {"lanczos", XR_CONFIG_LANCZOS}};
@@ -18,6 +18,30 @@ static const cyaml_strval_t presets[] = {
 static const cyaml_strval_t activations[] = {{"quick_gelu", XR_CONFIG_QUICK_GELU}, {"gelu", XR_CONFIG_GELU}};
 static const cyaml_strval_t precisions[] = {{"f32", XR_CONFIG_F32}, {"bf16", XR_CONFIG_BF16}};
 static const cyaml_strval_t recomputes[] = {{"none", XR_CONFIG_RECOMPUTE_NONE}, {"blocks", XR_CONFIG_RECOMPUTE_BLOCKS}};
+static const cyaml_strval_t imfi_modes[] = {{"off", XR_CONFIG_IMFI_OFF},
+                                            {"shared_query", XR_CONFIG_IMFI_SHARED_QUERY},
+                                            {"cross_mlm", XR_CONFIG_IMFI_CROSS_MLM},
+                                            {"shared_query+cross_mlm", XR_CONFIG_IMFI_SHARED_QUERY_CROSS_MLM},
+                                            {"spatial", XR_CONFIG_IMFI_SPATIAL},
+                                            {"concat", XR_CONFIG_IMFI_CONCAT},
+                                            {"cross_attn", XR_CONFIG_IMFI_CROSS_ATTN}};
+static const cyaml_strval_t crl_kinds[] = {{"off", XR_CONFIG_CRL_OFF},
+                                           {"mlp", XR_CONFIG_CRL_MLP},
+                                           {"gated", XR_CONFIG_CRL_GATED},
+                                           {"sum", XR_CONFIG_CRL_SUM},
+                                           {"transformer", XR_CONFIG_CRL_TRANSFORMER},
+                                           {"cross_attn", XR_CONFIG_CRL_CROSS_ATTN}};
+static const cyaml_strval_t cria_kinds[] = {{"l2", XR_CONFIG_CRIA_L2},
+                                            {"cosine", XR_CONFIG_CRIA_COSINE},
+                                            {"hetero_hinge", XR_CONFIG_CRIA_HETERO_HINGE},
+                                            {"sdm", XR_CONFIG_CRIA_SDM},
+                                            {"centre_triplet", XR_CONFIG_CRIA_CENTRE_TRIPLET},
+                                            {"memory", XR_CONFIG_CRIA_MEMORY}};
+static const cyaml_strval_t spt_kinds[] = {
+    {"three_tier", XR_CONFIG_SPT_THREE_TIER}, {"ssan_cr", XR_CONFIG_SPT_SSAN_CR}, {"soft", XR_CONFIG_SPT_SOFT}};
+static const cyaml_strval_t semis[] = {{"mean", XR_CONFIG_SEMI_MEAN}, {"hard", XR_CONFIG_SEMI_HARD}, {"random", XR_CONFIG_SEMI_RANDOM}};
+static const cyaml_strval_t negatives[] = {
+    {"hard", XR_CONFIG_NEGATIVE_HARD}, {"semi_hard", XR_CONFIG_NEGATIVE_SEMI_HARD}, {"random", XR_CONFIG_NEGATIVE_RANDOM}};
 static const cyaml_strval_t samplers[] = {{"random", XR_CONFIG_SAMPLER_RANDOM}, {"identity", XR_CONFIG_SAMPLER_IDENTITY}};
 static const cyaml_strval_t optimizers[] = {{"adam", XR_CONFIG_ADAM}, {"adamw", XR_CONFIG_ADAMW}, {"sgd", XR_CONFIG_SGD}};
 static const cyaml_strval_t schedules[] = {
@@ -50,6 +74,8 @@ static const cyaml_schema_field_t data_fields[] = {TEXT(data_type, dataset),
                                                    TEXT(data_type, root),
                                                    TEXT(data_type, vocabulary),
                                                    WORD(data_type, tokenizer, tokenizers),
+                                                   BOOL(data_type, allow_gaps),
+                                                   FLOAT(data_type, val_holdout),
                                                    INT(data_type, cache_mib),
                                                    INT(data_type, workers),
                                                    CYAML_FIELD_END};
@@ -84,16 +110,45 @@ static const cyaml_schema_field_t model_fields[] = {WORD(model_type, preset, pre
                                                     BOOL(model_type, tf32),
                                                     CYAML_FIELD_END};
 
+SECTION_TYPE(imfi) imfi_type;
+static const cyaml_schema_field_t imfi_fields[] = {WORD(imfi_type, mode, imfi_modes),
+                                                   LIST(imfi_type, taps, &one_int),
+                                                   LIST(imfi_type, text_taps, &one_int),
+                                                   INT(imfi_type, queries),
+                                                   INT(imfi_type, heads),
+                                                   FLOAT(imfi_type, gamma0),
+                                                   CYAML_FIELD_END};
+
+SECTION_TYPE(crl) crl_type;
+static const cyaml_schema_field_t crl_fields[] = {WORD(crl_type, kind, crl_kinds), BOOL(crl_type, stop_gradient), CYAML_FIELD_END};
+
 SECTION_TYPE(loss) loss_type;
 SECTION_TYPE(loss.sdm) sdm_type;
 SECTION_TYPE(loss.id) id_type;
+SECTION_TYPE(loss.mlm) mlm_type;
+SECTION_TYPE(loss.cria) cria_type;
+SECTION_TYPE(loss.spt) spt_type;
 static const cyaml_schema_field_t sdm_fields[] = {FLOAT(sdm_type, weight), FLOAT(sdm_type, temperature), FLOAT(sdm_type, semi_weight),
                                                   CYAML_FIELD_END};
 static const cyaml_schema_field_t id_fields[] = {FLOAT(id_type, weight), FLOAT(id_type, smoothing), CYAML_FIELD_END};
-static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm), SECTION(loss_type, id), CYAML_FIELD_END};
+static const cyaml_schema_field_t mlm_fields[] = {FLOAT(mlm_type, weight),     INT(mlm_type, layers),         FLOAT(mlm_type, probability),
+                                                  FLOAT(mlm_type, mask_share), FLOAT(mlm_type, random_share), CYAML_FIELD_END};
+static const cyaml_schema_field_t cria_fields[] = {FLOAT(cria_type, weight),       WORD(cria_type, kind, cria_kinds),
+                                                   FLOAT(cria_type, separation),   FLOAT(cria_type, separation_margin),
+                                                   FLOAT(cria_type, classify),     FLOAT(cria_type, hinge_margin),
+                                                   FLOAT(cria_type, temperature),  FLOAT(cria_type, momentum),
+                                                   BOOL(cria_type, stop_gradient), CYAML_FIELD_END};
+static const cyaml_schema_field_t spt_fields[] = {
+    FLOAT(spt_type, weight),  WORD(spt_type, kind, spt_kinds), WORD(spt_type, semi, semis),  WORD(spt_type, negative, negatives),
+    FLOAT(spt_type, m1),      FLOAT(spt_type, beta),           FLOAT(spt_type, gamma),       FLOAT(spt_type, m3),
+    BOOL(spt_type, adaptive), INT(spt_type, adapt_from_step),  FLOAT(spt_type, temperature), BOOL(spt_type, intra),
+    CYAML_FIELD_END};
+static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm),  SECTION(loss_type, id),  SECTION(loss_type, mlm),
+                                                   SECTION(loss_type, cria), SECTION(loss_type, spt), CYAML_FIELD_END};
 
 SECTION_TYPE(augment) augment_type;
 static const cyaml_schema_field_t augment_fields[] = {FLOAT(augment_type, flip),
+                                                      BOOL(augment_type, flip_swaps_words),
                                                       INT(augment_type, pad),
                                                       FLOAT(augment_type, erase),
                                                       FLOATS(augment_type, erase_area),
@@ -143,21 +198,47 @@ static const cyaml_schema_field_t train_fields[] = {INT(train_type, seed),
 
 SECTION_TYPE(eval) eval_type;
 static const cyaml_schema_field_t eval_fields[] = {INT(eval_type, every),    TEXT(eval_type, split), INT(eval_type, batch),
-                                                   INT(eval_type, max_rank), TEXT(eval_type, ties),
-                                                   BOOL(eval_type, untrained), INT(eval_type, examples), CYAML_FIELD_END};
+                                                   INT(eval_type, max_rank), TEXT(eval_type, ties),  BOOL(eval_type, untrained),
+                                                   INT(eval_type, examples), CYAML_FIELD_END};
 
 SECTION_TYPE(paper) paper_type;
-SECTION_TYPE(paper.figures) figures_type;
-static const cyaml_schema_field_t figures_fields[] = {TEXT(figures_type, R1),  TEXT(figures_type, R5),  TEXT(figures_type, R10),
-                                                      TEXT(figures_type, R20), TEXT(figures_type, mAP), TEXT(figures_type, mINP),
+static const cyaml_schema_field_t figures_fields[] = {TEXT(xr_config_figures, R1),
+                                                      TEXT(xr_config_figures, R5),
+                                                      TEXT(xr_config_figures, R10),
+                                                      TEXT(xr_config_figures, R20),
+                                                      TEXT(xr_config_figures, mAP),
+                                                      TEXT(xr_config_figures, mINP),
                                                       CYAML_FIELD_END};
-static const cyaml_schema_field_t paper_fields[] = {SECTION(paper_type, figures), TEXT(paper_type, note), CYAML_FIELD_END};
+static const cyaml_schema_field_t peer_fields[] = {
+    TEXT(xr_config_peer, name), TEXT(xr_config_peer, R1),   TEXT(xr_config_peer, R5), TEXT(xr_config_peer, R10),
+    TEXT(xr_config_peer, mAP),  TEXT(xr_config_peer, mINP), CYAML_FIELD_END};
+static const cyaml_schema_value_t one_peer = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, xr_config_peer, peer_fields)};
+static const cyaml_schema_field_t paper_fields[] = {SECTION(paper_type, figures), LIST(paper_type, peers, &one_peer),
+                                                    TEXT(paper_type, note), CYAML_FIELD_END};
 
-static const cyaml_schema_field_t config_fields[] = {
-    TEXT(xr_config, name),       WORD(xr_config, method, methods), SECTION(xr_config, data),      SECTION(xr_config, image),
-    SECTION(xr_config, vision),  SECTION(xr_config, text),         SECTION(xr_config, model),     SECTION(xr_config, loss),
-    SECTION(xr_config, augment), SECTION(xr_config, sampler),      SECTION(xr_config, optimizer), SECTION(xr_config, schedule),
-    SECTION(xr_config, train),   SECTION(xr_config, eval),         SECTION(xr_config, paper),     CYAML_FIELD_END};
+static const cyaml_schema_field_t variant_fields[] = {TEXT(xr_config_variant, name), LIST(xr_config_variant, set, &one_text),
+                                                      CYAML_FIELD_END};
+static const cyaml_schema_value_t one_variant = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, xr_config_variant, variant_fields)};
+
+static const cyaml_schema_field_t config_fields[] = {TEXT(xr_config, name),
+                                                     WORD(xr_config, method, methods),
+                                                     SECTION(xr_config, data),
+                                                     SECTION(xr_config, image),
+                                                     SECTION(xr_config, vision),
+                                                     SECTION(xr_config, text),
+                                                     SECTION(xr_config, model),
+                                                     SECTION(xr_config, imfi),
+                                                     SECTION(xr_config, crl),
+                                                     SECTION(xr_config, loss),
+                                                     SECTION(xr_config, augment),
+                                                     SECTION(xr_config, sampler),
+                                                     SECTION(xr_config, optimizer),
+                                                     SECTION(xr_config, schedule),
+                                                     SECTION(xr_config, train),
+                                                     SECTION(xr_config, eval),
+                                                     SECTION(xr_config, paper),
+                                                     LIST(xr_config, ablation, &one_variant),
+                                                     CYAML_FIELD_END};
 
 const cyaml_schema_value_t xr_config_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, xr_config, config_fields)};
 
@@ -167,6 +248,7 @@ const cyaml_schema_value_t xr_config_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_PO
 
 const xr_config_rule xr_config_rules[] = {
     {.path = "data.dataset", .words = datasets},
+    {.path = "data.val_holdout", .minimum = 0, .maximum = 0.5},
     {.path = "data.cache_mib", .minimum = 0, .maximum = MANY},
     {.path = "data.workers", .minimum = 0, .maximum = 256},
     {.path = "image.height", .minimum = 8, .maximum = 4096},
@@ -191,6 +273,30 @@ const xr_config_rule xr_config_rules[] = {
     {.path = "loss.sdm.semi_weight", .minimum = 0, .maximum = 1},
     {.path = "loss.id.weight", .minimum = 0, .maximum = 1e6},
     {.path = "loss.id.smoothing", .minimum = 0, .maximum = 0.999},
+    {.path = "loss.mlm.weight", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.mlm.layers", .minimum = 1, .maximum = 64},
+    {.path = "loss.mlm.probability", .minimum = 1e-3, .maximum = 1},
+    {.path = "loss.mlm.mask_share", .minimum = 0, .maximum = 1},
+    {.path = "loss.mlm.random_share", .minimum = 0, .maximum = 1},
+    {.path = "imfi.taps", .minimum = 1, .maximum = 256},
+    {.path = "imfi.text_taps", .minimum = 1, .maximum = 256},
+    {.path = "imfi.queries", .minimum = 1, .maximum = 16},
+    {.path = "imfi.heads", .minimum = 1, .maximum = 256},
+    {.path = "imfi.gamma0", .minimum = -10, .maximum = 10},
+    {.path = "loss.cria.weight", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.cria.separation", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.cria.separation_margin", .minimum = 0, .maximum = 2},
+    {.path = "loss.cria.classify", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.cria.hinge_margin", .minimum = 0, .maximum = 4},
+    {.path = "loss.cria.temperature", .minimum = 1e-4, .maximum = 100},
+    {.path = "loss.cria.momentum", .minimum = 0, .maximum = 0.999999},
+    {.path = "loss.spt.weight", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.spt.m1", .minimum = 0, .maximum = 2},
+    {.path = "loss.spt.beta", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.spt.gamma", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.spt.m3", .minimum = 0, .maximum = 2},
+    {.path = "loss.spt.adapt_from_step", .minimum = 0, .maximum = 1e12},
+    {.path = "loss.spt.temperature", .minimum = 1e-4, .maximum = 100},
     {.path = "augment.flip", .minimum = 0, .maximum = 1},
     {.path = "augment.pad", .minimum = 0, .maximum = 1024},
     {.path = "augment.erase", .minimum = 0, .maximum = 1},
@@ -209,6 +315,11 @@ const xr_config_rule xr_config_rules[] = {
     {.path = "optimizer.groups.lr_factor", .minimum = 0, .maximum = 1e6, .fallback = "1"},
     {.path = "optimizer.groups.weight_decay_factor", .minimum = 0, .maximum = 1e6, .fallback = "1"},
     {.path = "optimizer.groups.eps", .minimum = 0, .maximum = 1, .fallback = "0"},
+    {.path = "paper.peers.R1", .fallback = ""},
+    {.path = "paper.peers.R5", .fallback = ""},
+    {.path = "paper.peers.R10", .fallback = ""},
+    {.path = "paper.peers.mAP", .fallback = ""},
+    {.path = "paper.peers.mINP", .fallback = ""},
     {.path = "schedule.warmup_epochs", .minimum = 0, .maximum = 1e6},
     {.path = "schedule.warmup_factor", .minimum = 0, .maximum = 1},
     {.path = "schedule.milestones", .minimum = 1, .maximum = 1e6},

@@ -1,4 +1,4 @@
-/* reshape, slice, concat, transpose */
+/* reshape, detach, slice, concat, transpose */
 #include "host/ops/ops_internal.h"
 #include "kernels/copy/concat.h"
 #include "kernels/copy/slice.h"
@@ -45,6 +45,11 @@ static const xr_op reshape_op = {
 xr_var xr_reshape(xr_graph *g, const char *label, xr_var x, xr_shape shape) {
   return xr_apply_one(g, &reshape_op, label, &(reshape_attributes){shape}, sizeof(reshape_attributes), 1, &x);
 }
+
+/* ---- detach: the same memory, and no gradient goes back */
+static const xr_op detach_op = {.name = "detach", .infer = xr_infer_like_input, .is_view = true, .no_gradient_out = 1u};
+
+xr_var xr_detach(xr_graph *g, const char *label, xr_var x) { return xr_apply_one(g, &detach_op, label, NULL, 0, 1, &x); }
 
 /* ---- slice */
 typedef struct {

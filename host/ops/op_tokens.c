@@ -1,6 +1,7 @@
-/* normalize_image, patchify, class_token, token_embedding, pick_token, masked_mean */
+/* normalize_image, patchify, class_token, token_embedding, pick_token, take_rows, masked_mean */
 #include "host/ops/ops_internal.h"
 #include "kernels/copy/gather_rows.h"
+#include "kernels/copy/take_rows.h"
 #include "kernels/embedding/class_token.h"
 #include "kernels/embedding/token_embedding.h"
 #include "kernels/linear/patchify.h"
@@ -226,6 +227,47 @@ static const xr_op pick_op = {
 
 xr_var xr_pick_token(xr_graph *g, const char *label, xr_var x, xr_var index) {
   return xr_apply_one(g, &pick_op, label, NULL, 0, 2, (xr_var[]){x, index});
+}
+
+/* ---- take_rows: in x [.., D], index i32 [R] */
+static xr_status take_infer(xr_node *node) {
+  xr_shape index = xr_input_shape(node, 1);
+  XR_TRY(xr_expect_float(node, 0));
+  XR_TRY(xr_expect_rank(node, 1, 1, "the index"));
+  XR_TRY(xr_expect_input(node, 1, XR_I32, index, "the index"));
+  xr_set_output(node, 0, xr_input_dtype(node, 0), XR_SHAPE(index.dim[0], xr_last_dim(xr_input_shape(node, 0))));
+  return XR_OK;
+}
+
+static xr_take_rows take_arguments(const xr_node *node, const xr_run *run) {
+  xr_shape x = xr_input_shape(node, 0);
+  return (xr_take_rows){.rows = xr_rows(x),
+                        .width = xr_last_dim(x),
+                        .taken = xr_input_shape(node, 1).dim[0],
+                        .dtype = xr_input_dtype(node, 0),
+                        .index = run->in[1],
+                        .x = run->in[0],
+                        .y = run->out[0],
+                        .dy = run->dout[0],
+                        .dx = run->din[0],
+                        .accumulate_dx = xr_bit(run->accumulate, 0)};
+}
+
+static xr_status take_forward(const xr_node *node, const xr_run *run) {
+  xr_take_rows k = take_arguments(node, run);
+  return XR_ON(run, xr_take_rows_forward, &k);
+}
+
+static xr_status take_backward(const xr_node *node, const xr_run *run) {
+  xr_take_rows k = take_arguments(node, run);
+  return XR_ON(run, xr_take_rows_backward, &k);
+}
+
+static const xr_op take_op = {
+    .name = "take_rows", .infer = take_infer, .keep_in = 1u << 1, .reads_part = 1u, .forward = take_forward, .backward = take_backward};
+
+xr_var xr_take_rows_of(xr_graph *g, const char *label, xr_var x, xr_var index) {
+  return xr_apply_one(g, &take_op, label, NULL, 0, 2, (xr_var[]){x, index});
 }
 
 /* ---- masked_mean: in x [B, N, D] (, length i32 [B]) */

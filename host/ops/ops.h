@@ -7,6 +7,8 @@
 #include "host/graph/graph.h"
 #include "kernels/activation/activation.h"
 #include "kernels/image/augment.h"
+#include "kernels/loss/centre/centre_alignment.h"
+#include "kernels/loss/triplet/semi_positive_triplet.h"
 
 /* ---- linear maps */
 typedef struct {
@@ -20,6 +22,10 @@ xr_var xr_linear_with(xr_graph *g, const char *label, xr_var x, xr_var weight, x
 
 /* The same with parameters "<name>.weight" [out, in], drawn with the standard deviation `std`, and "<name>.bias" of zeros. */
 xr_var xr_linear_of(xr_graph *g, xr_var x, const char *name, int64_t out_features, float std, xr_linear_options options);
+
+/* The projections of cross-attention: x [.., D] with rows 0 .. D-1 of weight [3 D, D] and bias [3 D] -> *q [.., D]; tokens [.., D] with the
+ * other rows -> *kv [.., 2 D], side by side */
+void xr_cross_projection(xr_graph *g, const char *label, xr_var x, xr_var tokens, xr_var weight, xr_var bias, xr_var *q, xr_var *kv);
 
 /* a [M, D] times b [N, D] transposed -> [M, N] */
 xr_var xr_matmul_transposed(xr_graph *g, const char *label, xr_var a, xr_var b);
@@ -44,6 +50,8 @@ xr_var xr_embed_tokens(xr_graph *g, const char *label, xr_var ids, xr_var table,
 xr_var xr_pick_token(xr_graph *g, const char *label, xr_var x, xr_var index);
 /* x [B, N, D] -> [B, D]: token `index` of every sample */
 xr_var xr_token_at(xr_graph *g, const char *label, xr_var x, int64_t index);
+/* x [.., D], index i32 [R] -> [R, D]: rows of x in ascending order; behind them -1 gives rows of 0 */
+xr_var xr_take_rows_of(xr_graph *g, const char *label, xr_var x, xr_var index);
 /* x [B, N, D], length i32 [B] or empty -> [B, D]: mean of the tokens first .. length-1 */
 xr_var xr_masked_mean_of(xr_graph *g, const char *label, xr_var x, xr_var length, int64_t first);
 
@@ -79,11 +87,20 @@ xr_var xr_scale_gate_of(xr_graph *g, const char *label, xr_var z, xr_var logits)
 
 /* ---- elementwise and copies */
 xr_var xr_add_of(xr_graph *g, const char *label, xr_var a, xr_var b);
+/* x [.., suffix] + v [suffix]: v's shape is the end of x's, [D] or [M, D] against [B, S, M, D]; a parameter or any tensor */
+xr_var xr_add_broadcast(xr_graph *g, const char *label, xr_var x, xr_var v);
+/* x [.., D] + gamma * y [.., D], gamma f32 [D] */
+xr_var xr_layer_scale(xr_graph *g, const char *label, xr_var x, xr_var y, xr_var gamma);
+/* v, t [.., D] -> [.., 4 D]: v, t, v * t and |v - t| side by side */
+xr_var xr_pair_features(xr_graph *g, const char *label, xr_var v, xr_var t);
+/* s a + (1 - s) b with s = logistic(z), elementwise */
+xr_var xr_gated_mix(xr_graph *g, const char *label, xr_var z, xr_var a, xr_var b);
 xr_var xr_scale_by(xr_graph *g, const char *label, xr_var x, float factor);
 xr_var xr_activate(xr_graph *g, const char *label, xr_var x, xr_activation_kind kind);
 xr_var xr_dropout_of(xr_graph *g, const char *label, xr_var x, float rate); /* x itself in inference graphs or at rate 0 */
 xr_var xr_cast_to(xr_graph *g, const char *label, xr_var x, xr_dtype dtype);
 xr_var xr_reshape(xr_graph *g, const char *label, xr_var x, xr_shape shape);
+xr_var xr_detach(xr_graph *g, const char *label, xr_var x); /* x as a constant: no gradient goes through */
 xr_var xr_transpose_axes(xr_graph *g, const char *label, xr_var x, const int axes[XR_MAX_RANK]);
 xr_var xr_slice_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t start, int64_t length);
 xr_var xr_concat_of(xr_graph *g, const char *label, int count, const xr_var *x, int axis);
@@ -96,4 +113,11 @@ typedef struct {
   float temperature, semi_weight;
 } xr_sdm_options;
 xr_var xr_sdm_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_var image, xr_sdm_options options);
+/* x: 2 or 3 sets of L2-normalised features f32 [B, D] (images, texts, combined), identity i32 [B]; *mean_count (or NULL) receives f32 [1]:
+ * the samples an identity has on average */
+xr_var xr_centre_alignment_loss(xr_graph *g, const char *label, int sets, const xr_var *x, xr_var identity, xr_centre_options options,
+                                xr_var *mean_count);
+/* cosine f32 [B, B] (images x texts), identity i32 [B], image i32 [B] */
+xr_var xr_semi_positive_triplet_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_var image,
+                                     xr_triplet_options options);
 xr_var xr_weighted_loss(xr_graph *g, const char *label, int count, const xr_var *losses, const float *weights);

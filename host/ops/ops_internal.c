@@ -9,7 +9,7 @@ xr_status xr_infer_like_input(xr_node *node) {
 }
 
 xr_status xr_pass_on(const xr_run *run, int i, const void *source, xr_dtype dtype, int64_t count) {
-  if (!run->din[i] || run->din[i] == source) return XR_OK;
+  if (!run->din[i] || (run->din[i] == source && !xr_bit(run->accumulate, i))) return XR_OK;
   xr_scale k = {.count = count, .dtype = dtype, .alpha = 1, .dy = source, .dx = run->din[i], .accumulate_dx = xr_bit(run->accumulate, i)};
   return XR_ON(run, xr_scale_backward, &k);
 }

@@ -85,10 +85,24 @@ static xr_status copy_end(xr_executor *e, xr_var input, const xr_batch *batch) {
   return XR_OK;
 }
 
+static xr_status copy_masked(const xr_graph *g, const xr_training_graph *inputs, xr_executor *e, const xr_batch *batch) {
+  if (!inputs->masked_ids.id) return XR_OK;
+  const int64_t rows = xr_shape_of(g, inputs->mask_index).dim[0];
+  if (!batch->masked_tokens || batch->mask_rows != rows)
+    return xr_fail(XR_BAD_ARGUMENT, "the batch has %lld rows for masked words, the graph %lld", (long long)batch->mask_rows,
+                   (long long)rows);
+  XR_TRY(copy_input(g, e, inputs->masked_ids, batch->masked_tokens));
+  XR_TRY(copy_input(g, e, inputs->mask_index, batch->mask_index));
+  return copy_input(g, e, inputs->mask_label, batch->mask_label);
+}
+
 xr_status xr_feed_training(const xr_graph *g, const xr_training_graph *inputs, xr_executor *e, const xr_batch *batch) {
   XR_TRY(copy_input(g, e, inputs->pixels, batch->pixels));
   XR_TRY(copy_input(g, e, inputs->decisions, batch->decisions));
   XR_TRY(copy_input(g, e, inputs->ids, batch->tokens));
+  XR_TRY(copy_input(g, e, inputs->length, batch->lengths));
+  XR_TRY(xr_feed_joint_length(e, inputs->joint_length, inputs->joint_scales, batch));
+  XR_TRY(copy_masked(g, inputs, e, batch));
   XR_TRY(copy_input(g, e, inputs->identity, batch->labels));
   XR_TRY(copy_input(g, e, inputs->image, batch->image_ids));
   XR_TRY(copy_end(e, inputs->end, batch));

@@ -104,11 +104,13 @@ static xr_status place_table(xr_optimizer *o, const xr_segment *segments, int64_
 }
 
 static xr_status make_table(xr_optimizer *o) {
-  const int64_t count = xr_parameter_count(o->parameters);
-  int64_t chunks;
-  xr_segment *segments = calloc((size_t)count + 1, sizeof *segments);
+  int64_t count = 0, chunks;
+  xr_segment *segments = calloc((size_t)xr_parameter_count(o->parameters) + 1, sizeof *segments);
   if (!segments) return xr_fail(XR_NO_MEMORY, "out of memory");
-  for (int i = 0; i < count; i++) segments[i] = segment_of(o->config, xr_parameter_at(o->parameters, i));
+  for (int i = 0; i < xr_parameter_count(o->parameters); i++) {
+    const xr_parameter *p = xr_parameter_at(o->parameters, i);
+    if (!p->kind.state) segments[count++] = segment_of(o->config, p);
+  }
   xr_status status = xr_count_chunks(segments, count, &chunks);
   if (status == XR_OK) status = place_table(o, segments, count, chunks);
   free(segments);

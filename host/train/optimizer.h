@@ -23,7 +23,7 @@ void xr_optimizer_set(xr_optimizer *optimizer, double learning_rate, int64_t ste
 
 typedef struct {
   float gradient_norm;   /* before clipping; NaN when a gradient is not finite */
-  int32_t bad_parameter; /* index of the first parameter whose gradient is not finite; -1: none */
+  int32_t bad_parameter; /* index, state left out, of the first parameter whose gradient is not finite; -1: none */
 } xr_update;
 /* Of the last step, after xr_executor_wait(). A gradient or a loss that was not finite left everything as it was. */
 xr_update xr_optimizer_update(const xr_optimizer *optimizer);

@@ -27,6 +27,7 @@ typedef struct {
   xr_split_id selection;
   xr_progress_state at;
   int64_t bad_in_a_row;
+  bool warned_of_single_samples;
   struct {     /* the step that was started last */
     bool runs; /* its results were not looked at yet */
     double lr;
@@ -46,8 +47,6 @@ static bool steps_used_up(const training *t) {
 
 /* ---- preparation */
 static xr_status check_method_options(const xr_config *c) {
-  if (c->text.mask_aug != XR_CONFIG_MASK_OFF)
-    return xr_fail(XR_UNSUPPORTED, "text.mask_aug: this build has no masked-language loss; set it to off");
   if (!c->sampler.drop_last)
     return xr_fail(XR_UNSUPPORTED, "sampler.drop_last: a step has one shape, so an incomplete last batch is left out; set it to true");
   if (*c->model.weights) return xr_fail(XR_UNSUPPORTED, "model.weights: this build cannot start from foreign weights yet; leave it empty");
@@ -204,6 +203,17 @@ static xr_status leave_step_out(training *t, xr_seed seed) {
                  (long long)t->bad_in_a_row, what);
 }
 
+/* Centres of identities that have one sample each align nothing. Said once. */
+static void look_at_batch(training *t) {
+  const float few = 1.5f;
+  if (t->warned_of_single_samples || !t->model.inputs.identity_samples.id) return;
+  const float samples = xr_model_loss(&t->model, t->model.inputs.identity_samples);
+  if (samples >= few) return;
+  t->warned_of_single_samples = true;
+  xr_warn("an identity has %.2f samples in a batch: centres and semi-positives need more; sampler.kind: identity gives sampler.instances",
+          (double)samples);
+}
+
 /* Waits for the step that runs, and draws the conclusions. */
 static xr_status finish_step(training *t) {
   if (!t->started.runs) return XR_OK;
@@ -211,6 +221,7 @@ static xr_status finish_step(training *t) {
   XR_TRY(xr_executor_wait(t->model.executor));
   const float loss = xr_model_loss(&t->model, t->model.inputs.total);
   const xr_update update = xr_optimizer_update(t->model.optimizer);
+  look_at_batch(t);
   if (update.bad_parameter >= 0 || !isfinite(loss)) {
     XR_TRY(leave_step_out(t, t->started.seed));
   } else {

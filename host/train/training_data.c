@@ -29,6 +29,8 @@ static xr_status open_loader(xr_training_data *data, const xr_task *task) {
                          .cache_bytes = (size_t)c->data.cache_mib << 20,
                          .allow_truncated = true,
                          .seed = (uint64_t)c->train.seed,
+                         .flip_swaps_words = c->augment.flip_swaps_words,
+                         .mask_tokens = c->text.mask_aug == XR_CONFIG_MASK_INDEPENDENT,
                          .augment = {.flip = (float)c->augment.flip,
                                      .erase = (float)c->augment.erase,
                                      .pad = (int32_t)c->augment.pad,
@@ -36,6 +38,10 @@ static xr_status open_loader(xr_training_data *data, const xr_task *task) {
                                      .max_area = (float)c->augment.erase_area[1],
                                      .min_aspect = (float)c->augment.erase_aspect[0],
                                      .max_aspect = (float)c->augment.erase_aspect[1]}};
+  if (c->loss.mlm.weight > 0)
+    o.mask = (xr_mask_options){.probability = (float)c->loss.mlm.probability,
+                               .mask_share = (float)c->loss.mlm.mask_share,
+                               .random_share = (float)c->loss.mlm.random_share};
   return xr_loader_open(&data->loader, task->dataset, data->sampler, task->tokenizer, &o);
 }
 

@@ -1,6 +1,6 @@
 #include "kernels/elementwise/cast.h"
 
-#include "kernels/elementwise/scaled_copy.cuh"
+#include "kernels/common/scaled_copy.cuh"
 
 xr_status xr_cast_forward_cuda(const xr_cast *a, xr_stream stream) {
   XR_TRY(xr_cast_check(a));

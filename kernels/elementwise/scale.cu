@@ -1,6 +1,6 @@
 #include "kernels/elementwise/scale.h"
 
-#include "kernels/elementwise/scaled_copy.cuh"
+#include "kernels/common/scaled_copy.cuh"
 
 xr_status xr_scale_forward_cuda(const xr_scale *a, xr_stream stream) {
   XR_TRY(xr_scale_check(a));

@@ -5,9 +5,9 @@
 
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.cuh"
+#include "kernels/common/scaled_copy.cuh"
 #include "kernels/common/shared.cuh"
 #include "kernels/loss/cross_entropy.h"
-#include "kernels/loss/scale_gradient.cuh"
 
 enum { SHORT_ROW = 4096, FEW_THREADS = 256, MANY_THREADS = 1024, REDUCTION_BYTES = 1024 };
 
@@ -167,8 +167,6 @@ extern "C" xr_status xr_cross_entropy_forward_cuda(const xr_cross_entropy *a, xr
 
 extern "C" xr_status xr_cross_entropy_backward_cuda(const xr_cross_entropy *a, xr_stream stream) {
   XR_TRY(xr_cross_entropy_check(a));
-  return xr_for_dtype(a->dtype, "cross_entropy", [&](auto element) {
-    return xr_scale_gradient<decltype(element)>("cross_entropy", a->dlogits, a->gradient, a->dloss, a->accumulate_dlogits,
-                                                a->rows * a->classes, stream);
-  });
+  return xr_scaled_copy_cuda("cross_entropy", a->dlogits, a->dtype, a->accumulate_dlogits, a->dloss, a->gradient, a->dtype,
+                             a->rows * a->classes, stream);
 }

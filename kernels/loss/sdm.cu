@@ -7,7 +7,7 @@
 
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.cuh"
-#include "kernels/loss/scale_gradient.cuh"
+#include "kernels/common/scaled_copy.cuh"
 #include "kernels/loss/sdm.h"
 #include "kernels/loss/sdm_workspace.h"
 
@@ -197,5 +197,6 @@ extern "C" xr_status xr_sdm_forward_cuda(const xr_sdm *a, xr_stream stream) {
 
 extern "C" xr_status xr_sdm_backward_cuda(const xr_sdm *a, xr_stream stream) {
   XR_TRY(xr_sdm_check(a));
-  return xr_scale_gradient<float>("sdm", a->dsimilarity, a->gradient, a->dloss, a->accumulate_dsimilarity, a->batch * a->batch, stream);
+  return xr_scaled_copy_cuda("sdm", a->dsimilarity, XR_F32, a->accumulate_dsimilarity, a->dloss, a->gradient, XR_F32, a->batch * a->batch,
+                             stream);
 }

@@ -153,6 +153,39 @@ Test(cuhk_pedes, records_in_one_file_a_split) {
   scratch_remove(&s);
 }
 
+/* The form without val: its persons come from train when they are asked for. */
+Test(cuhk_pedes, records_of_train_and_test_alone) {
+  scratch s = scratch_new();
+  write_images(&s);
+  scratch_text(&s, "train_reid.json", "[" TRAIN_1 "," TRAIN_2 "," TRAIN_2B "," TRAIN_3 "]");
+  scratch_text(&s, "test_reid.json", "[" TEST_9 "," TEST_9B "]");
+  xr_dataset *d;
+  cr_assert(xr_dataset_open(&d, "cuhk-pedes", s.root, NULL) == XR_OK, "%s", xr_message());
+  cr_assert_eq(d->identities, 3);
+  cr_assert_eq(d->splits[XR_SPLIT_VAL].image_count, 0);
+  cr_assert_eq(d->splits[XR_SPLIT_TEST].caption_count, 4);
+  xr_dataset_free(d);
+  xr_dataset_options options = {.splits = 1u << XR_SPLIT_VAL, .val_holdout = 0.05};
+  cr_assert(xr_dataset_open(&d, "cuhk-pedes", s.root, &options) == XR_OK, "%s", xr_message());
+  cr_assert_eq(d->identities, 2);
+  cr_assert_eq(d->splits[XR_SPLIT_VAL].image_count, 2);
+  cr_assert_eq(d->splits[XR_SPLIT_VAL].images[0].pid, 2);
+  xr_dataset_free(d);
+  scratch_remove(&s);
+}
+
+Test(cuhk_pedes, nothing_is_held_out_where_there_is_a_val_split) {
+  xr_dataset *d;
+  xr_dataset_options options = {.val_holdout = 0.5};
+  cr_assert_eq(open_json("[" TRAIN_1 "," TRAIN_2 "," VAL_7 "," TEST_9 "]", &options, &d), XR_OK);
+  cr_assert_eq(d->identities, 2);
+  cr_assert_eq(d->splits[XR_SPLIT_VAL].image_count, 1);
+  xr_dataset_free(d);
+  cr_assert_eq(open_json("[" TRAIN_1 "," TRAIN_2 "," TEST_9 "]", &options, &d), XR_OK); /* records were lost: not this set's nature */
+  cr_assert_eq(d->splits[XR_SPLIT_VAL].image_count, 0);
+  xr_dataset_free(d);
+}
+
 Test(cuhk_pedes, a_gap_in_the_training_ids) {
   expect_failure("[" TRAIN_1 "," TRAIN_3 "," TEST_9 "]", XR_BAD_INPUT, "id 2 is missing");
   expect_failure("[" TRAIN_2 "," TRAIN_3 "]", XR_BAD_INPUT, "id 1 is missing");
@@ -217,7 +250,7 @@ Test(cuhk_pedes, folders_that_cannot_be_used) {
   xr_dataset *d;
   char path[256];
   cr_assert_eq(xr_dataset_open(&d, "cuhk-pedes", s.root, NULL), XR_NOT_FOUND);
-  expect_message("looked for reid_raw.json, annotations/train.json and processed_data/train.json");
+  expect_message("looked for reid_raw.json, annotations/train.json, processed_data/train.json and train_reid.json");
   scratch_text(&s, "caption_all.json", "[]");
   cr_assert_eq(xr_dataset_open(&d, "cuhk-pedes", s.root, NULL), XR_NOT_FOUND);
   expect_message("holds no reid_raw.json: caption_all.json");
@@ -228,7 +261,7 @@ Test(cuhk_pedes, folders_that_cannot_be_used) {
   cr_assert_eq(xr_dataset_open(&d, "cuhk-pedes", path, NULL), XR_NOT_FOUND);
   expect_message("there is no such folder");
   cr_assert_eq(xr_dataset_open(&d, "cuhk", s.root, NULL), XR_BAD_INPUT);
-  expect_message("known are: cuhk-pedes");
+  expect_message("known are: cuhk-pedes, icfg-pedes, rstpreid");
   scratch_remove(&s);
 }
 

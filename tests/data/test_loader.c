@@ -395,6 +395,71 @@ Test(loader, stops_at_any_time) {
   fixture_free(&f);
 }
 
+/* Captions of eight images, with words that hold the sides' names and with a caption that is cut after "left". */
+static fixture sides_fixture(void) {
+  static const char *const captions[4] = {"left right lefty", "right", "ab copyright left ab", "a a a a a a a a a a a a a left left"};
+  fixture f = {.folder = scratch_new()};
+  char json[4096], path[XR_PATH_MAX];
+  size_t used = 0;
+  int32_t pids[8];
+  snprintf(path, sizeof path, "%s/imgs", f.folder.root);
+  cr_assert_eq(xr_make_folders(path), XR_OK);
+  for (int i = 0; i < 8; i++) {
+    image_path(path, &f, i);
+    write_noise(path, i);
+    used += (size_t)snprintf(json + used, sizeof json - used,
+                             "%s{\"id\":1,\"file_path\":\"%d.img\",\"split\":\"train\",\"captions\":[\"%s\"]}", i ? "," : "[", i,
+                             captions[i % 4]);
+    pids[i] = 1;
+  }
+  snprintf(json + used, sizeof json - used, "]");
+  scratch_text(&f.folder, "reid_raw.json", json);
+  scratch_text(&f.folder, "merges.txt", "#version: 0.2\nl e\nle f\nlef t</w>\nr i\nri g\nrig h\nrigh t</w>\nlef t\n");
+  cr_assert(xr_dataset_open(&f.dataset, "cuhk-pedes", f.folder.root, NULL) == XR_OK, "%s", xr_message());
+  snprintf(path, sizeof path, "%s/merges.txt", f.folder.root);
+  cr_assert(xr_tokenizer_load(&f.tokenizer, path, XR_TOKENIZER_CLIP) == XR_OK, "%s", xr_message());
+  cr_assert_eq(xr_sampler_open(&f.sampler, pids, 8, &(xr_sampler_options){.batch = 4, .seed = 4}), XR_OK);
+  return f;
+}
+
+Test(loader, left_and_right_change_places_with_the_flip) {
+  static const char *const mirrored[4] = {"right left lefty", "left", "ab copyright right ab", "a a a a a a a a a a a a a right right"};
+  fixture f = sides_fixture();
+  int seen[4][2] = {{0}}; /* of each caption: straight, mirrored */
+  for (int swaps = 0; swaps < 2; swaps++) {
+    xr_loader_options options = options_for(2, 2, 8);
+    options.flip_swaps_words = swaps;
+    xr_loader *l = open_training(&f, options);
+    for (uint64_t epoch = 0; epoch < 6; epoch++) {
+      const xr_batch *batch;
+      start(l, epoch, 0);
+      while ((batch = next(l))) {
+        for (int32_t i = 0; i < batch->count; i++) {
+          const int32_t sample = batch->samples[i];
+          const bool flip = batch->decisions[i].flip;
+          expect_tokens(&f, batch, i, flip && swaps ? mirrored[sample % 4] : f.dataset->splits[XR_SPLIT_TRAIN].captions[sample].text);
+          seen[sample % 4][flip]++;
+        }
+        xr_loader_release(l, batch);
+      }
+    }
+    xr_loader_free(l);
+  }
+  for (int i = 0; i < 4; i++) cr_assert(seen[i][0] && seen[i][1], "caption %d: %d straight, %d mirrored", i, seen[i][0], seen[i][1]);
+  fixture_free(&f);
+}
+
+Test(loader, sides_must_be_single_tokens) {
+  fixture f = fixture_new(false);
+  xr_loader *l;
+  xr_loader_options options = options_for(1, 2, 0);
+  options.flip_swaps_words = true;
+  cr_assert_eq(xr_loader_open(&l, f.dataset, f.sampler, f.tokenizer, &options), XR_BAD_INPUT);
+  cr_assert_null(l);
+  expect_message("needs a single token for \"left\"");
+  fixture_free(&f);
+}
+
 Test(loader, options_that_cannot_work) {
   fixture f = fixture_new(false);
   static const struct {

@@ -117,6 +117,76 @@ Test(synth, opens_as_cuhk_pedes_with_masks_beside_the_pictures) {
   xr_dataset_free(d);
 }
 
+/* The same drawn persons in every layout: who stands where, and under which captions, is the same but for what the layouts differ in. */
+Test(synth, the_same_persons_in_every_layout) {
+  static const struct {
+    const char *name, *records, *path_key, *first;
+    int32_t first_id;
+    size_t captions;
+    bool val, camera, tokens;
+  } cases[] = {{"cuhk-pedes", "reid_raw.json", "file_path", "cam_", 1, 2, true, false, true},
+               {"icfg-pedes", "ICFG-PEDES.json", "file_path", "t", 0, 1, false, false, true},
+               {"rstpreid", "data_captions.json", "img_path", "0000_c", 0, 2, true, true, false}};
+  char folder[XR_PATH_MAX], pixels[XR_PATH_MAX], *first_bytes = NULL;
+  size_t first_size = 0;
+  scratch_path(folder, "layouts"); /* one after another in one folder: nothing of the earlier may be left */
+  for (size_t i = 0; i < 3; i++) {
+    xr_synth_summary summary;
+    xr_synth_options options = {.folder = folder, .layout = cases[i].name, .identities = 20, .seed = 9};
+    cr_assert(xr_synth_write(&options, &summary) == XR_OK, "%s", xr_message());
+    cr_assert_eq(summary.identities[0] + summary.identities[1] + summary.identities[2], 20);
+    cr_assert_eq(summary.captions, (int)cases[i].captions * (summary.images[0] + summary.images[1] + summary.images[2]));
+    for (size_t k = 0; k < 3; k++) {
+      cr_assert_eq(xr_path_join(pixels, folder, cases[k].records), XR_OK);
+      cr_assert_eq(xr_is_file(pixels), k == i, "%s after %s", cases[k].records, cases[i].name);
+    }
+    xr_dataset *d;
+    cr_assert(xr_dataset_open(&d, cases[i].name, folder, NULL) == XR_OK, "%s", xr_message());
+    const xr_split *train = &d->splits[XR_SPLIT_TRAIN];
+    cr_assert_eq(train->images[0].pid, cases[i].first_id);
+    cr_assert_eq(train->caption_count, train->image_count * cases[i].captions);
+    cr_assert_eq(d->splits[XR_SPLIT_VAL].image_count > 0, cases[i].val);
+    cr_assert_eq(train->images[0].camera > 0, cases[i].camera);
+    cr_assert_eq((int)train->image_count, summary.images[0]);
+    json_t *records = load(folder, cases[i].records), *record = json_array_get(records, 0);
+    const char *path = json_string_value(json_object_get(record, cases[i].path_key));
+    cr_assert(path && strncmp(path, cases[i].first, strlen(cases[i].first)) == 0, "%s", path);
+    cr_assert_eq(json_object_get(record, "processed_tokens") != NULL, cases[i].tokens);
+    json_decref(records);
+    char *bytes;
+    size_t size;
+    cr_assert_eq(xr_read_file(train->images[0].path, &bytes, &size), XR_OK);
+    if (!first_bytes) {
+      first_bytes = bytes;
+      first_size = size;
+    } else {
+      cr_assert(size == first_size && memcmp(bytes, first_bytes, size) == 0, "%s has another first picture", cases[i].name);
+      free(bytes);
+    }
+    xr_dataset_free(d);
+  }
+  free(first_bytes);
+  xr_synth_options unknown = {.folder = folder, .layout = "market", .identities = 20};
+  xr_synth_summary summary;
+  cr_assert_eq(xr_synth_write(&unknown, &summary), XR_BAD_INPUT);
+}
+
+/* A picture's folder says nothing of its split, as in MSMT17, from which ICFG-PEDES is taken. */
+Test(synth, folders_of_icfg_pedes_hold_both_splits) {
+  char folder[XR_PATH_MAX];
+  xr_synth_summary summary;
+  scratch_path(folder, "icfg");
+  xr_synth_options options = {.folder = folder, .layout = "icfg-pedes", .identities = 12, .seed = 1};
+  cr_assert(xr_synth_write(&options, &summary) == XR_OK, "%s", xr_message());
+  json_t *records = load(folder, "ICFG-PEDES.json"), *record;
+  size_t i;
+  int seen[2][2] = {{0}};
+  json_array_foreach(records, i, record) seen[strcmp(json_string_value(json_object_get(record, "split")), "test") == 0]
+                                             [strncmp(json_string_value(json_object_get(record, "file_path")), "test/", 5) == 0]++;
+  cr_assert(seen[0][0] && seen[0][1] && seen[1][0] && seen[1][1]);
+  json_decref(records);
+}
+
 static void check_caption(const char *text) {
   cr_assert(isupper((unsigned char)text[0]) && text[strlen(text) - 1] == '.', "%s", text);
   cr_assert(!strstr(text, "  ") && !strstr(text, " ,") && !strstr(text, " ."), "%s", text);

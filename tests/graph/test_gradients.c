@@ -17,8 +17,9 @@ typedef struct {
   const char *name;
   int parameters;
   xr_shape shape[MAX_PARAMETERS];
-  xr_var (*build)(xr_graph *g, const xr_var *p,
-                  xr_var *integers); /* integers: an i32 input it may make; filled with 0, 1, 2, .. modulo 3 */
+  xr_var (*build)(
+      xr_graph *g, const xr_var *p,
+      xr_var *integers); /* i32 inputs it may make: the first is filled with 0, 1, 2, .. modulo 3, the second with 0, 1, 2, .. */
   bool is_loss;
 } gradient_case;
 
@@ -100,6 +101,42 @@ static xr_var elementwise(xr_graph *g, const xr_var *p, xr_var *n) {
   xr_var x = xr_activate(g, "gelu", xr_scale_by(g, "scale", p[0], -0.7f), XR_ACTIVATION_GELU);
   return xr_add_of(g, "op", x, xr_activate(g, "quick", xr_add_of(g, "sum", x, p[1]), XR_ACTIVATION_QUICK_GELU));
 }
+static xr_var add_to_itself(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f);
+  return xr_add_of(g, "op", x, x);
+}
+static xr_var add_broadcast(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), v = xr_scale_by(g, "v", p[1], -1);
+  return xr_add_broadcast(g, "vector", xr_add_broadcast(g, "tensor", x, v), p[2]);
+}
+static xr_var add_broadcast_shared(xr_graph *g, const xr_var *p, xr_var *n) { /* both gradients are added to, of the same shape */
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), y = xr_add_broadcast(g, "op", x, p[1]);
+  return xr_add_broadcast(g, "again", xr_add_of(g, "both", y, xr_add_broadcast(g, "itself", x, x)), p[1]);
+}
+static xr_var layer_scale(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f);
+  return xr_layer_scale(g, "op", x, xr_activate(g, "branch", xr_add_of(g, "sum", x, p[1]), XR_ACTIVATION_GELU), p[2]);
+}
+static xr_var layer_scale_itself(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), y = xr_layer_scale(g, "op", x, x, p[1]);
+  return xr_layer_scale(g, "again", x, y, p[1]);
+}
+static xr_var pair_features(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var v = xr_scale_by(g, "v", p[0], 1.5f), t = xr_scale_by(g, "t", p[1], 1);
+  return xr_add_of(g, "both", xr_pair_features(g, "op", v, t), xr_pair_features(g, "same", v, v));
+}
+static xr_var gated_mix(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var z = xr_scale_by(g, "z", p[0], 1.5f), a = xr_scale_by(g, "a", p[1], 1);
+  xr_var mixed = xr_gated_mix(g, "mixed", z, a, p[2]);
+  return xr_gated_mix(g, "op", z, xr_gated_mix(g, "itself", mixed, mixed, mixed), a);
+}
 static xr_var dropout(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   return xr_dropout_of(g, "op", xr_scale_by(g, "x", p[0], 1), 0.4f);
@@ -117,6 +154,27 @@ static xr_var cross_entropy(xr_graph *g, const xr_var *p, xr_var *n) {
 static xr_var sdm(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "identity", XR_I32, XR_SHAPE(6));
   return xr_sdm_loss(g, "op", xr_scale_by(g, "cosine", p[0], 1), *n, (xr_var){0}, (xr_sdm_options){.temperature = 0.5f, .semi_weight = 1});
+}
+static xr_var centres(xr_graph *g, const xr_var *p, xr_var *n, xr_centre_options options) {
+  *n = xr_input(g, "identity", XR_I32, XR_SHAPE(7));
+  xr_var x[3];
+  for (int i = 0; i < 3; i++) x[i] = xr_l2_normalize_rows(g, (const char *[]){"a", "b", "c"}[i], p[i]);
+  return xr_centre_alignment_loss(g, "op", 3, x, *n, options, NULL);
+}
+static xr_var centre_distances(xr_graph *g, const xr_var *p, xr_var *n) {
+  return centres(g, p, n, (xr_centre_options){.kind = XR_CENTRE_L2});
+}
+static xr_var centre_matrices(xr_graph *g, const xr_var *p, xr_var *n) { /* the margin keeps every hinge active */
+  return centres(g, p, n, (xr_centre_options){.kind = XR_CENTRE_SDM, .tau = 0.5f, .separation_weight = 0.5f, .separation_margin = 3});
+}
+static xr_var semi_positive_triplet(xr_graph *g, const xr_var *p, xr_var *n) { /* smooth: nothing is chosen, every hinge is active */
+  n[0] = xr_input(g, "identity", XR_I32, XR_SHAPE(7));
+  n[1] = xr_input(g, "image", XR_I32, XR_SHAPE(7));
+  xr_triplet_options options = {.kind = XR_TRIPLET_SOFT, .semi = XR_SEMI_MEAN, .margin = 20, .beta = 0.5f, .gamma = 0.25f};
+  options.order_margin = 20;
+  options.tau = 0.5f;
+  options.adaptive_from = -1; /* an adaptive margin is a constant to the gradient only */
+  return xr_semi_positive_triplet_loss(g, "op", xr_scale_by(g, "cosine", p[0], 1), n[0], n[1], options);
 }
 static xr_var losses(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "labels", XR_I32, XR_SHAPE(5));
@@ -151,10 +209,20 @@ static const gradient_case cases[] = {
     {"token_at", 1, {SHAPE(3, 3, 4, 5)}, token_at, false},
     {"masked_mean", 1, {SHAPE(3, 3, 4, 5)}, masked_mean, false},
     {"scale, add, activations", 2, {SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, elementwise, false},
+    {"add to itself", 1, {SHAPE(2, 5, 9)}, add_to_itself, false},
+    {"add_broadcast", 3, {SHAPE(4, 3, 2, 4, 5), SHAPE(2, 4, 5), SHAPE(1, 5)}, add_broadcast, false},
+    {"add_broadcast of one row", 2, {SHAPE(2, 3, 5), SHAPE(2, 3, 5)}, add_broadcast_shared, false},
+    {"layer_scale", 3, {SHAPE(3, 2, 5, 9), SHAPE(3, 2, 5, 9), SHAPE(1, 9)}, layer_scale, false},
+    {"layer_scale of one tensor", 2, {SHAPE(2, 40, 3), SHAPE(1, 3)}, layer_scale_itself, false},
+    {"pair_features", 2, {SHAPE(3, 2, 5, 3), SHAPE(3, 2, 5, 3)}, pair_features, false},
+    {"gated_mix", 3, {SHAPE(2, 5, 9), SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, gated_mix, false},
     {"dropout", 1, {SHAPE(2, 5, 9)}, dropout, false},
     {"concat, transpose, slice, reshape", 2, {SHAPE(3, 2, 2, 4), SHAPE(3, 2, 3, 4)}, copies, false},
     {"cross_entropy", 1, {SHAPE(2, 5, 3)}, cross_entropy, true},
     {"sdm", 1, {SHAPE(2, 6, 6)}, sdm, true},
+    {"centre_alignment", 3, {SHAPE(2, 7, 5), SHAPE(2, 7, 5), SHAPE(2, 7, 5)}, centre_distances, true},
+    {"centre_alignment of kind sdm", 3, {SHAPE(2, 7, 5), SHAPE(2, 7, 5), SHAPE(2, 7, 5)}, centre_matrices, true},
+    {"semi_positive_triplet", 1, {SHAPE(2, 7, 7)}, semi_positive_triplet, true},
     {"weighted_sum", 1, {SHAPE(2, 5, 3)}, losses, true},
 };
 
@@ -169,12 +237,12 @@ typedef struct {
 static fixture make(const gradient_case *c, bool poison) {
   fixture f = {.parameters = xr_parameters_new()};
   f.graph = xr_graph_new(f.parameters, (xr_graph_options){.name = c->name, .compute = XR_F32, .training = true});
-  xr_var p[MAX_PARAMETERS], integers = {0};
+  xr_var p[MAX_PARAMETERS], integers[2] = {{0}};
   for (int i = 0; i < c->parameters; i++) {
     char name[2] = {(char)('a' + i), 0};
     p[i] = xr_param(f.graph, name, c->shape[i], (xr_init){XR_INIT_NORMAL, 1});
   }
-  xr_var y = c->build(f.graph, p, &integers);
+  xr_var y = c->build(f.graph, p, integers);
   cr_assert(xr_graph_status(f.graph) == XR_OK, "%s: %s", c->name, xr_message());
   int64_t count = xr_elements(xr_shape_of(f.graph, y));
   xr_var weights = c->is_loss ? (xr_var){0} : xr_input(f.graph, "weights", XR_F32, XR_SHAPE(1, count));
@@ -189,9 +257,9 @@ static fixture make(const gradient_case *c, bool poison) {
   cr_assert(xr_plan_check(f.plan) == XR_OK, "%s: %s", c->name, xr_message());
   cr_assert(xr_executor_new(&f.executor, f.plan, (xr_executor_options){.poison = poison, .check_finite = true}) == XR_OK, "%s",
             xr_message());
-  if (integers.id) {
-    int32_t *values = xr_executor_input(f.executor, integers);
-    for (int64_t i = 0; i < xr_elements(xr_shape_of(f.graph, integers)); i++) values[i] = (int32_t)(i % 3);
+  for (int k = 0; k < 2; k++) {
+    int32_t *values = integers[k].id ? xr_executor_input(f.executor, integers[k]) : NULL;
+    for (int64_t i = 0; values && i < xr_elements(xr_shape_of(f.graph, integers[k])); i++) values[i] = (int32_t)(k ? i : i % 3);
   }
   if (weights.id) {
     xr_random r = xr_random_start(11, 0);

@@ -209,13 +209,13 @@ Test(graph, the_first_error_sticks_with_its_path_and_shapes) {
 Test(parameters, shared_by_name_and_checked_by_shape) {
   xr_parameters *p = xr_parameters_new();
   int a, b;
-  cr_assert_eq(xr_parameters_add(p, "w", XR_SHAPE(3, 4), (xr_init){XR_INIT_NORMAL, 1}, &a), XR_OK);
-  cr_assert_eq(xr_parameters_add(p, "w", XR_SHAPE(3, 4), (xr_init){XR_INIT_NORMAL, 1}, &b), XR_OK);
+  cr_assert_eq(xr_parameters_add(p, "w", XR_SHAPE(3, 4), (xr_init){XR_INIT_NORMAL, 1}, (xr_parameter_kind){0}, &a), XR_OK);
+  cr_assert_eq(xr_parameters_add(p, "w", XR_SHAPE(3, 4), (xr_init){XR_INIT_NORMAL, 1}, (xr_parameter_kind){0}, &b), XR_OK);
   cr_assert_eq(a, b);
-  cr_assert_eq(xr_parameters_add(p, "w", XR_SHAPE(4, 3), (xr_init){XR_INIT_NORMAL, 1}, &b), XR_BAD_SHAPE);
+  cr_assert_eq(xr_parameters_add(p, "w", XR_SHAPE(4, 3), (xr_init){XR_INIT_NORMAL, 1}, (xr_parameter_kind){0}, &b), XR_BAD_SHAPE);
   cr_assert_str_eq(xr_message(), "the parameter w is [3, 4] elsewhere and [4, 3] here");
   cr_assert_eq(xr_parameters_allocate(p, (xr_parameter_options){.seed = 1, .compute = XR_BF16}), XR_OK);
-  cr_assert_eq(xr_parameters_add(p, "late", XR_SHAPE(1), (xr_init){XR_INIT_ZERO, 0}, &b), XR_BAD_ARGUMENT);
+  cr_assert_eq(xr_parameters_add(p, "late", XR_SHAPE(1), (xr_init){XR_INIT_ZERO, 0}, (xr_parameter_kind){0}, &b), XR_BAD_ARGUMENT);
   xr_parameter_arrays arrays = xr_parameters_arrays(p);
   for (int i = 0; i < 12; i++) cr_assert_eq(arrays.compute[i], xr_f32_to_bf16(arrays.master[i]));
   xr_parameters_free(p);

@@ -251,6 +251,15 @@ Test(config, delivered_configurations_load) {
   cr_expect_str_eq(c->paper.figures.R1, "73.38");
   cr_expect_eq(c->vision.width, 768);
   expect_round_trip(c);
+  c = load_file(REPOSITORY "configs/irra_icfg-pedes.yaml");
+  cr_expect_str_eq(c->data.dataset, "icfg-pedes");
+  cr_expect_eq(c->data.val_holdout, 0.05);
+  cr_expect_str_eq(c->paper.figures.mINP, "7.93");
+  expect_round_trip(c);
+  c = load_file(REPOSITORY "configs/irra_rstpreid.yaml");
+  cr_expect_str_eq(c->data.dataset, "rstpreid");
+  cr_expect_str_eq(c->paper.figures.R10, "88.20");
+  expect_round_trip(c);
   c = load_file(REPOSITORY "configs/quickstart.yaml");
   cr_expect_eq(c->vision.width, 128);
   cr_expect_eq(c->image.height, 96);
@@ -337,8 +346,8 @@ Test(config, wrong_types_name_the_expected_one) {
                ":1:22: 'optimizer.groups[0]' takes a mapping of keys (match, lr_factor, weight_decay_factor, eps), not 'x'");
   expect_error("optimizer: {groups: x}\n", ":1:21: 'optimizer.groups' takes a sequence of mappings, not 'x'");
   expect_error("optimizer:\n  groups:\n    - lr_factor: 3\n", ":3:7: 'optimizer.groups[0]' lacks the key 'match'");
-  expect_error("- a\n", ":1:1: 'the configuration' takes a mapping of keys (name, method, data, image, vision, text, model, loss, "
-                        "augment, sampler, optimizer, schedule, train, eval, paper), not a sequence");
+  expect_error("- a\n", ":1:1: 'the configuration' takes a mapping of keys (name, method, data, image, vision, text, model, imfi, crl, loss, "
+                        "augment, sampler, optimizer, schedule, train, eval, paper, ablation), not a sequence");
 }
 
 Test(config, wrong_words_name_the_right_ones) {
@@ -352,6 +361,7 @@ Test(config, wrong_words_name_the_right_ones) {
 
 Test(config, numbers_out_of_range_name_the_range) {
   expect_error("train: {epochs: 0}\n", ":1:17: 'train.epochs' takes 1 to 1000000, not '0'");
+  expect_error("data: {val_holdout: 0.6}\n", ":1:21: 'data.val_holdout' takes 0 to 0.5, not '0.6'");
   expect_error("augment: {flip: 1.01}\n", ":1:17: 'augment.flip' takes 0 to 1, not '1.01'");
   expect_error("image: {std: [1, 0, 1]}\n", ":1:18: 'image.std[1]' takes 1e-06 to 10, not '0'");
   expect_error("train: {seed: -99999999999999999999}\n", ":1:15: 'train.seed' takes 0 to 9007199254740992, not '-99999999999999999999'");
@@ -447,6 +457,6 @@ Test(config, override_errors_name_the_override) {
   expect_override_error("=5", "an override is written key.sub=value");
   expect_override_error("train..epochs=5", "a dot has no key before or after it");
   expect_override_error(".epochs=5", "a dot has no key before or after it");
-  expect_override_error("base=x.yaml", "unknown key 'base'; the keys here are name, method, data, image, vision, text, model, loss, "
-                                       "augment, sampler, optimizer, schedule, train, eval, paper");
+  expect_override_error("base=x.yaml", "unknown key 'base'; the keys here are name, method, data, image, vision, text, model, imfi, crl, loss, "
+                                       "augment, sampler, optimizer, schedule, train, eval, paper, ablation");
 }

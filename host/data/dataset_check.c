@@ -1,0 +1,133 @@
+/* Looks for what makes a data set that can be read doubtful. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/data/dataset_build.h"
+#include "host/data/string_ids.h"
+
+enum { CERTAIN_WORDS = 75 }; /* more words than this do not fit CLIP's context of 77 tokens: every word has one at least */
+
+static size_t words_of(const char *text) {
+  static const char blank[] = " \t\r\n\v\f";
+  size_t count = 0;
+  for (text += strspn(text, blank); *text; text += strspn(text, blank)) {
+    text += strcspn(text, blank);
+    count++;
+  }
+  return count;
+}
+
+static void check_lengths(const xr_dataset_builder *builder) {
+  size_t many = 0, most = 0;
+  const char *where = "";
+  for (int s = 0; s < XR_SPLITS; s++) {
+    const xr_split *split = &builder->dataset->splits[s];
+    for (size_t i = 0; i < split->caption_count; i++) {
+      const size_t words = words_of(split->captions[i].text);
+      many += words > CERTAIN_WORDS;
+      if (words > most) where = split->images[split->captions[i].image].path;
+      if (words > most) most = words;
+    }
+  }
+  if (many)
+    xr_build_warn(builder, "long-captions", many,
+                  "%zu captions have more than %d words and are cut to the context; the longest has %zu: %s", many, CERTAIN_WORDS, most,
+                  where);
+}
+
+/* Strings that were seen, and the person that each was first seen with. */
+typedef struct {
+  xr_string_ids ids;
+  int32_t *pid;
+  size_t room;
+} uses;
+
+/* *first: whom the string was seen with before; -1: it is new. */
+static xr_status note_use(uses *u, const char *text, int32_t pid, int32_t *first) {
+  const size_t before = u->ids.count;
+  int32_t id;
+  XR_TRY(xr_string_id(&u->ids, text, strlen(text), &id));
+  *first = -1;
+  if ((size_t)id < before) {
+    *first = u->pid[id];
+    return XR_OK;
+  }
+  XR_TRY(xr_grow((void **)&u->pid, &u->room, before, sizeof *u->pid));
+  u->pid[id] = pid;
+  return XR_OK;
+}
+
+static xr_status check_captions_repeat(const xr_dataset_builder *builder, uses *u) {
+  size_t shared = 0;
+  int32_t first;
+  for (int s = 0; s < XR_SPLITS; s++) {
+    const xr_split *split = &builder->dataset->splits[s];
+    for (size_t i = 0; i < split->caption_count; i++) {
+      XR_TRY(note_use(u, split->captions[i].text, split->captions[i].pid, &first));
+      shared += first >= 0 && first != split->captions[i].pid;
+    }
+  }
+  if (shared) xr_build_warn(builder, "shared-captions", shared, "%zu captions repeat, to the letter, a caption of another person", shared);
+  return XR_OK;
+}
+
+static xr_status check_images_repeat(const xr_dataset_builder *builder, uses *u) {
+  size_t twice = 0;
+  const char *example = "";
+  int32_t first;
+  for (int s = 0; s < XR_SPLITS; s++) {
+    const xr_split *split = &builder->dataset->splits[s];
+    for (size_t i = 0; i < split->image_count; i++) {
+      XR_TRY(note_use(u, split->images[i].path, split->images[i].pid, &first));
+      if (first >= 0 && !twice++) example = split->images[i].path;
+    }
+  }
+  if (twice) xr_build_warn(builder, "repeated-images", twice, "%zu records name an image that an earlier one names: %s", twice, example);
+  return XR_OK;
+}
+
+static xr_status check_repeats(const xr_dataset_builder *builder, xr_status (*check)(const xr_dataset_builder *builder, uses *u)) {
+  uses u = {.ids = {.arena = xr_arena_new()}};
+  if (!u.ids.arena) return XR_NO_MEMORY;
+  const xr_status status = check(builder, &u);
+  xr_arena_free(u.ids.arena);
+  xr_string_ids_free(&u.ids);
+  free(u.pid);
+  return status;
+}
+
+/* Persons in two of train, val, test. */
+static xr_status check_overlap(const xr_dataset_builder *builder, xr_split_id a, xr_split_id b) {
+  const xr_split *first = &builder->dataset->splits[a], *second = &builder->dataset->splits[b];
+  int32_t *x = NULL, *y = NULL;
+  size_t n = 0, m = 0, common = 0;
+  xr_status status = xr_distinct_ids(first->images, first->image_count, &x, &n);
+  if (status == XR_OK) status = xr_distinct_ids(second->images, second->image_count, &y, &m);
+  for (size_t i = 0, k = 0; status == XR_OK && i < n && k < m;) {
+    common += x[i] == y[k];
+    const bool next_x = x[i] <= y[k], next_y = y[k] <= x[i];
+    i += next_x;
+    k += next_y;
+  }
+  if (common)
+    xr_build_warn(builder, "shared-identities", common, "%zu ids are in both %s and %s", common, xr_split_name(a), xr_split_name(b));
+  free(x);
+  free(y);
+  return status;
+}
+
+xr_status xr_dataset_check(xr_dataset **dataset, const char *name, const char *root, const xr_dataset_options *options) {
+  xr_status status = xr_dataset_open(dataset, name, root, options);
+  xr_dataset_builder builder = {.dataset = *dataset, .options = options};
+  if (status != XR_OK) {
+    xr_build_problem(&builder, status, "unreadable", 1);
+    return status;
+  }
+  check_lengths(&builder);
+  XR_TRY(check_repeats(&builder, check_captions_repeat));
+  XR_TRY(check_repeats(&builder, check_images_repeat));
+  XR_TRY(check_overlap(&builder, XR_SPLIT_TRAIN, XR_SPLIT_VAL));
+  XR_TRY(check_overlap(&builder, XR_SPLIT_TRAIN, XR_SPLIT_TEST));
+  return check_overlap(&builder, XR_SPLIT_VAL, XR_SPLIT_TEST);
+}

@@ -1,0 +1,115 @@
+#include "models/cmsn.h"
+
+#include "models/cria.h"
+#include "models/crl.h"
+#include "models/dual_encoder.h"
+#include "models/imfi.h"
+#include "models/mlm.h"
+#include "models/spt.h"
+
+/* What one modality gives. */
+typedef struct {
+  xr_var tokens;  /* the tower's, projected [B, N, D] */
+  xr_var feature; /* f [B, D] */
+  xr_imfi_input scales;
+  xr_var slots; /* Z [B, M, D], or empty */
+} side;
+
+static bool shares_queries(const xr_config *c) { return c->imfi.mode != XR_CONFIG_IMFI_OFF && c->imfi.mode != XR_CONFIG_IMFI_CROSS_MLM; }
+static bool crosses_scales(const xr_config *c) {
+  return c->imfi.mode == XR_CONFIG_IMFI_CROSS_MLM || c->imfi.mode == XR_CONFIG_IMFI_SHARED_QUERY_CROSS_MLM;
+}
+
+/* IMFI on a tower's tokens and taps: its scales, and the feature that stands for the global one. */
+static void integrate(xr_graph *g, const xr_config *c, const xr_taps *taps, side *s) {
+  s->feature = s->scales.global;
+  if (c->imfi.mode == XR_CONFIG_IMFI_OFF) return;
+  xr_pass_begin(g, s->scales.modality == XR_IMAGE ? "image" : "text");
+  xr_imfi_scales(g, c, taps, s->tokens, &s->scales);
+  if (shares_queries(c)) {
+    s->slots = xr_imfi_slots(g, c, &s->scales);
+    s->feature = xr_imfi_feature(g, c, &s->scales, s->slots);
+  }
+  xr_pass_end(g);
+}
+
+static side image_side(xr_graph *g, const xr_model_context *context, xr_var pixels, xr_var decisions) {
+  const xr_config *c = context->config;
+  xr_taps taps = xr_imfi_taps(c, XR_IMAGE);
+  side s = {.tokens = xr_image_tokens(g, context, pixels, decisions, &taps)};
+  s.scales = (xr_imfi_input){.modality = XR_IMAGE, .global = xr_image_feature(g, s.tokens)};
+  integrate(g, c, &taps, &s);
+  return s;
+}
+
+static side text_side(xr_graph *g, const xr_model_context *context, xr_var ids, xr_var end, xr_var length) {
+  const xr_config *c = context->config;
+  xr_taps taps = xr_imfi_taps(c, XR_TEXT);
+  side s = {.tokens = xr_text_tokens(g, context, ids, &taps)};
+  s.scales = (xr_imfi_input){.modality = XR_TEXT, .length = length, .global = xr_text_feature(g, s.tokens, end)};
+  integrate(g, c, &taps, &s);
+  return s;
+}
+
+/* How many keys of a caption count for IMFI: an input, where padding is left out; with all scales in one, as many times as scales. */
+static xr_var key_length(xr_graph *g, const xr_model_context *context, xr_var *length, xr_var *joint_length, int32_t *joint_scales) {
+  const xr_config *c = context->config;
+  if (!c->text.mask_pad || !shares_queries(c)) return (xr_var){0};
+  const bool joint = c->imfi.mode == XR_CONFIG_IMFI_CONCAT;
+  xr_var *wanted = joint ? joint_length : length;
+  if (joint) *joint_scales = (int32_t)c->imfi.taps_count;
+  if (!wanted->id) *wanted = xr_input(g, joint ? "joint_length" : "length", XR_I32, XR_SHAPE(context->batch));
+  return *wanted;
+}
+
+static void train(xr_graph *g, const xr_model_context *context, xr_training_graph *out) {
+  const xr_config *c = context->config;
+  xr_var captions = xr_dual_encoder_inputs(g, context, out);
+  xr_var length = key_length(g, context, &out->length, &out->joint_length, &out->joint_scales);
+  const side v = image_side(g, context, out->pixels, out->decisions), t = text_side(g, context, captions, out->end, length);
+
+  xr_var cosine = xr_cosines(g, "cosine", v.feature, t.feature);
+  xr_add_loss(out, "sdm", c->loss.sdm.weight, xr_sdm(g, c, cosine, out->identity, out->image));
+  xr_add_loss(out, "id", c->loss.id.weight, xr_identity_loss(g, context, v.feature, t.feature, out->identity));
+
+  /* MLM; with cross_mlm the words look at the image's tokens of every scale */
+  if (xr_mlm_wanted(c)) {
+    xr_var words = xr_mlm_words(g, context, out, t.tokens), seen = crosses_scales(c) ? xr_imfi_all_tokens(g, &v.scales) : v.tokens;
+    xr_add_loss(out, "mlm", c->loss.mlm.weight, xr_mlm_loss(g, context, out, words, seen));
+  }
+
+  /* CRL, and CRIA on its result */
+  xr_crl_input pair = {.image = v.feature, .text = t.feature, .image_slots = v.slots, .text_slots = t.slots};
+  if (c->crl.kind == XR_CONFIG_CRL_CROSS_ATTN) {
+    xr_pass_begin(g, "crl");
+    const xr_mlm_size size = xr_mlm_size_of(context);
+    pair.interaction = xr_text_feature(g, xr_mlm_encoder(g, &size, t.tokens, v.tokens, out->length), out->end);
+    xr_pass_end(g);
+  }
+  xr_var combined = xr_crl(g, c, &pair);
+  if (c->loss.cria.weight > 0) {
+    xr_var cria = xr_cria_loss(g, context, v.feature, t.feature, combined, out->identity, &out->identity_samples);
+    xr_output(g, "identity_samples", out->identity_samples);
+    xr_add_loss(out, "cria", c->loss.cria.weight, cria);
+  }
+
+  if (c->loss.spt.weight > 0) {
+    xr_var spt = xr_spt_loss(g, c, cosine, v.feature, t.feature, out->identity, out->image);
+    xr_add_loss(out, "spt", c->loss.spt.weight, spt);
+  }
+  xr_sum_losses(g, out);
+}
+
+static void encode_images(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out) {
+  side s = image_side(g, context, xr_image_input(g, context, out), (xr_var){0});
+  xr_encoder_result(g, "image_features", s.feature, out);
+}
+
+static void encode_texts(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out) {
+  xr_var ids = xr_caption_input(g, context, out);
+  xr_var length = key_length(g, context, &out->length, &out->joint_length, &out->joint_scales);
+  side s = text_side(g, context, ids, out->end, length);
+  xr_encoder_result(g, "text_features", s.feature, out);
+}
+
+const xr_method xr_cmsn = {.name = "cmsn", .train = train, .encode_images = encode_images, .encode_texts = encode_texts};
