@@ -81,10 +81,10 @@ static void decisions_of(const xr_bench_sizes *s, uint64_t key, xr_shape shape, 
 }
 
 /* ---- operations */
-/* A tensor of random numbers whose gradient is wanted. */
+/* A tensor of random numbers in the compute dtype whose gradient is wanted. */
 static xr_var random_tensor(xr_graph *g, const char *name, xr_shape shape) {
-  xr_var p = xr_param(g, name, XR_SHAPE(xr_rows(shape), xr_last_dim(shape)), (xr_init){XR_INIT_NORMAL, 1});
-  return xr_reshape(g, name, xr_scale_by(g, name, p, 1), shape);
+  xr_var p = xr_param_f32(g, name, XR_SHAPE(xr_rows(shape), xr_last_dim(shape)), (xr_init){XR_INIT_NORMAL, 1});
+  return xr_reshape(g, name, xr_cast_to(g, name, xr_scale_by(g, name, p, 1), xr_graph_options_of(g).compute), shape);
 }
 
 static xr_var linear(xr_graph *g, int64_t rows, int64_t in, int64_t out, xr_activation_kind activation) {
@@ -123,7 +123,7 @@ static xr_var multiscale(xr_graph *g, const xr_bench_sizes *s, int64_t tokens) {
   xr_var kv[3];
   for (int i = 0; i < 3; i++) kv[i] = random_tensor(g, names[i], XR_SHAPE(s->batch, tokens, 2 * s->text_width));
   return xr_multiscale_attention_of(
-      g, "op", xr_param(g, "q", XR_SHAPE(s->queries, s->text_width), (xr_init){XR_INIT_NORMAL, 1}), 3, kv,
+      g, "op", random_tensor(g, "q", XR_SHAPE(s->queries, s->text_width)), 3, kv,
       (xr_multiscale_options){.heads = s->text_heads, .gate = xr_param(g, "gate", XR_SHAPE(s->text_width), (xr_init){XR_INIT_NORMAL, 1})});
 }
 static xr_var multiscale_image(xr_graph *g, const xr_bench_sizes *s) { return multiscale(g, s, s->image_tokens); }

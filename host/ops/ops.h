@@ -54,6 +54,11 @@ xr_var xr_token_at(xr_graph *g, const char *label, xr_var x, int64_t index);
 xr_var xr_take_rows_of(xr_graph *g, const char *label, xr_var x, xr_var index);
 /* x [B, N, D], length i32 [B] or empty -> [B, D]: mean of the tokens first .. length-1 */
 xr_var xr_masked_mean_of(xr_graph *g, const char *label, xr_var x, xr_var length, int64_t first);
+/* x [B, H W, D], or [B, 1 + H W, D] with a class token that is left out -> [B, (H / factor) (W / factor), D]: means of square cells */
+xr_var xr_grid_mean_of(xr_graph *g, const char *label, xr_var x, int64_t grid_height, int64_t grid_width, int64_t factor);
+/* x [B, T, D], weight [D, K] (K odd, up to 9), length i32 [B] or empty -> [B, T, D]: each channel convolved along the tokens, 0 from
+ * length on */
+xr_var xr_token_conv_of(xr_graph *g, const char *label, xr_var x, xr_var weight, xr_var length);
 
 /* ---- normalisation */
 /* Parameters "<name>.weight" of ones and "<name>.bias" of zeros. */

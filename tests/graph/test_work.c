@@ -29,7 +29,7 @@ static xr_var embed_and_pick(xr_graph *g) {
 
 static xr_var layer(xr_graph *g) {
   const xr_init normal = {XR_INIT_NORMAL, 1};
-  xr_var x = xr_scale_by(g, "x", xr_param(g, "x", XR_SHAPE(BATCH, WIDTH), normal), 1);
+  xr_var x = xr_cast_to(g, "x", xr_param_f32(g, "x", XR_SHAPE(BATCH, WIDTH), normal), xr_graph_options_of(g).compute);
   return xr_linear_with(g, "op", x, xr_param(g, "w", XR_SHAPE(TOKENS, WIDTH), normal), xr_param(g, "b", XR_SHAPE(TOKENS), normal),
                         (xr_linear_options){0});
 }
