@@ -99,11 +99,15 @@ awk -v share="$(number share_of_peak <step.json)" -v floor="$(number floor_ms <s
   'BEGIN { exit !(share > 0 && floor > 0 && share > 0.999 * floor / ms && share < 1.001 * floor / ms) }' || fail "$(cat step.json)"
 
 if "$XREID" info | grep -q '^cuda *cuda:0 .*MiB)$'; then
-  for precision in f32 tf32 bf16; do
+  export OMP_WAIT_POLICY=passive
+  for precision in f32 bf16; do
     "$XREID" bench --small --device cuda --precision $precision --repeats 1 --json $precision.json >/dev/null || fail "bench on CUDA, $precision"
     check_all $precision.json $precision
     [ "$(number backend <$precision.json)" = '"cuda"' ] || fail "another backend: $(number backend <$precision.json)"
   done
+  "$XREID" bench linear_text_fc --small --device cuda --precision tf32 --json tf32.json >table.txt || fail "bench on CUDA, tf32"
+  grep -q ' tf32 [0-9.]* TFLOP/s' table.txt || fail "no ceiling of tf32"
+  [ "$(number precision <tf32.json)" = '"tf32"' ] || fail "another precision"
   "$XREID" bench sdm linear_text_fc --small --device cuda --no-graph >/dev/null || fail "bench on CUDA without graphs"
   step --device cuda model.precision=f32 >exact.json || fail "bench step on CUDA"
   step --device cuda model.precision=f32 model.tf32=true >fast.json || fail "bench step on CUDA with tf32"
