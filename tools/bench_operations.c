@@ -28,13 +28,14 @@ static xr_var loss_of(xr_graph *g, xr_var y) {
   return xr_cross_entropy_loss(g, "loss", table, xr_input(g, "loss_labels", XR_I32, XR_SHAPE(rows)), 0);
 }
 
-static void fill(const xr_bench *b, const xr_bench_case *c, const set *s, uint64_t key) {
+static xr_status fill(const xr_bench *b, const xr_bench_case *c, const set *s, uint64_t key) {
   bool own = c->fill != NULL; /* the first input of integers is the case's, the other one the loss's labels, which stay 0 */
   for (int32_t id = 1; id < xr_tensor_count(s->graph); id++) {
     const xr_var v = {id};
     if (!xr_is_input(s->graph, v)) continue;
     const xr_shape shape = xr_shape_of(s->graph, v);
     void *values = xr_executor_input(s->executor, v);
+    if (!values) return XR_DEVICE;
     if (xr_dtype_of(s->graph, v) == XR_U8) {
       for (int64_t i = 0; i < xr_elements(shape); i++) ((uint8_t *)values)[i] = (uint8_t)xr_philox_at(key, 1, (uint64_t)i).word[0];
     } else if (own) {
@@ -44,6 +45,7 @@ static void fill(const xr_bench *b, const xr_bench_case *c, const set *s, uint64
       memset(values, 0, (size_t)xr_elements(shape) * sizeof(int32_t));
     }
   }
+  return XR_OK;
 }
 
 static xr_status make(const xr_bench *b, const xr_bench_case *c, uint64_t seed, set *s) {
@@ -57,8 +59,7 @@ static xr_status make(const xr_bench *b, const xr_bench_case *c, uint64_t seed, 
   XR_TRY(xr_parameters_allocate(s->parameters, how));
   XR_TRY(xr_plan_new(&s->plan, s->graph, loss, (xr_plan_options){.backend = b->backend}));
   XR_TRY(xr_executor_new(&s->executor, s->plan, (xr_executor_options){.tf32 = b->tf32, .stream = b->stream}));
-  fill(b, c, s, seed);
-  return XR_OK;
+  return fill(b, c, s, seed);
 }
 
 static void drop(set *s) {

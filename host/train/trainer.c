@@ -35,7 +35,7 @@ typedef struct {
     int64_t batch, batches;
   } started;
   xr_device_speed peak;
-  double floor_seconds; /* no step is faster on this machine */
+  double floor_seconds; /* of a step at that speed; NaN: not known */
   double last_log_seconds, last_log_wait;
   int64_t last_log_step;
 } training;
@@ -53,6 +53,15 @@ static xr_status check_method_options(const xr_config *c) {
   return XR_OK;
 }
 
+/* A device that has no room for the measurement may have it for the model. */
+static xr_status find_peak(training *t) {
+  xr_status status = xr_run_peak(&t->run, t->config, t->options->backend, &t->peak);
+  t->floor_seconds = status == XR_OK ? xr_plan_floor_seconds(t->model.plan, t->peak) : NAN;
+  if (status != XR_NO_MEMORY) return status;
+  xr_warn("the share of peak is not known: %s", xr_message());
+  return XR_OK;
+}
+
 static xr_status prepare(training *t) {
   const xr_config *c = t->config;
   t->selection = strcmp(c->eval.split, "test") == 0 ? XR_SPLIT_TEST : XR_SPLIT_VAL;
@@ -63,8 +72,7 @@ static xr_status prepare(training *t) {
   XR_TRY(xr_model_new(&t->model, &t->task,
                       (xr_model_options){.backend = t->options->backend, .poison = t->options->poison, .no_graph = t->options->no_graph}));
   XR_TRY(xr_run_folder_open(&t->run, t->options->folder, c, t->options->resume));
-  XR_TRY(xr_run_peak(&t->run, c, t->options->backend, &t->peak)); /* before the model takes the memory */
-  t->floor_seconds = xr_plan_floor_seconds(t->model.plan, t->peak);
+  XR_TRY(find_peak(t)); /* before the model takes the memory */
   XR_TRY(xr_model_allocate(&t->model));
   char newest[XR_PATH_MAX];
   if (t->options->resume && xr_checkpoint_newest(t->run.checkpoints, newest) == XR_OK) {
@@ -83,6 +91,7 @@ static void describe(const training *t) {
   xr_info("%s: %lld parameters, %.0f MiB for training and evaluation, %s", t->task.method->name,
           (long long)xr_parameter_elements(t->model.parameters), (double)xr_model_bytes(&t->model) / 1048576.0,
           t->config->model.precision == XR_CONFIG_BF16 ? "bf16" : "f32");
+  if (isnan(t->floor_seconds)) return;
   xr_info("At %.3g TFLOP/s and %.3g GB/s a step takes %.3g ms: 100 %% of peak", t->peak.flops_per_second * 1e-12,
           t->peak.bytes_per_second * 1e-9, 1e3 * t->floor_seconds);
 }
