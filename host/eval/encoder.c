@@ -127,7 +127,8 @@ xr_status xr_encode_samples(const xr_encoder *e, xr_encoder_side which, const xr
                             float *tokens) {
   xr_executor *executor;
   const side *s = side_of(e, which);
-  XR_TRY(xr_executor_new(&executor, s->plan, (xr_executor_options){.memory = memory, .no_graph = e->options.no_graph}));
+  XR_TRY(xr_executor_new(&executor, s->plan,
+                         (xr_executor_options){.memory = memory, .no_graph = e->options.no_graph, .tf32 = e->options.tf32}));
   xr_status status = run(s, executor, source, features, tokens);
   xr_executor_free(executor);
   return status;

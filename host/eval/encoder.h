@@ -10,9 +10,9 @@ typedef struct xr_encoder xr_encoder;
 
 typedef struct {
   xr_dtype compute;
-  xr_backend backend; /* where the parameters lie */
-  bool no_graph;      /* executor.h */
-  bool tokens;        /* give every projected token too */
+  xr_backend backend;  /* where the parameters lie */
+  bool no_graph, tf32; /* executor.h */
+  bool tokens;         /* give every projected token too */
 } xr_encoder_options;
 
 /* Records and plans the two encoder graphs over `parameters` (which may not be allocated yet). The task and the parameters outlive it. */

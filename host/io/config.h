@@ -113,6 +113,7 @@ typedef struct {
     xr_config_activation activation;
     xr_config_precision precision;
     xr_config_recompute recompute;
+    bool tf32;
   } model;
   struct {
     xr_config_imfi mode;
@@ -181,6 +182,7 @@ typedef struct {
   } schedule;
   struct {
     int64_t seed, epochs, max_steps, log_every, checkpoint_every_epochs, keep, nonfinite_limit;
+    double peak_tflop_per_second, peak_gb_per_second;
   } train;
   struct {
     int64_t every, batch, max_rank, examples;

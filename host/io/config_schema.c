@@ -106,6 +106,7 @@ static const cyaml_schema_field_t model_fields[] = {WORD(model_type, preset, pre
                                                     WORD(model_type, activation, activations),
                                                     WORD(model_type, precision, precisions),
                                                     WORD(model_type, recompute, recomputes),
+                                                    BOOL(model_type, tf32),
                                                     CYAML_FIELD_END};
 
 SECTION_TYPE(imfi) imfi_type;
@@ -185,6 +186,8 @@ static const cyaml_schema_field_t train_fields[] = {INT(train_type, seed),
                                                     INT(train_type, checkpoint_every_epochs),
                                                     INT(train_type, keep),
                                                     INT(train_type, nonfinite_limit),
+                                                    FLOAT(train_type, peak_tflop_per_second),
+                                                    FLOAT(train_type, peak_gb_per_second),
                                                     CYAML_FIELD_END};
 
 SECTION_TYPE(eval) eval_type;
@@ -323,6 +326,8 @@ const xr_config_rule xr_config_rules[] = {
     {.path = "train.checkpoint_every_epochs", .minimum = 1, .maximum = 1e6},
     {.path = "train.keep", .minimum = 1, .maximum = 1e6},
     {.path = "train.nonfinite_limit", .minimum = 1, .maximum = 1e6},
+    {.path = "train.peak_tflop_per_second", .minimum = 0, .maximum = 1e6},
+    {.path = "train.peak_gb_per_second", .minimum = 0, .maximum = 1e6},
     {.path = "eval.every", .minimum = 0, .maximum = 1e6},
     {.path = "eval.split", .words = splits},
     {.path = "eval.batch", .minimum = 1, .maximum = 1e6},

@@ -10,6 +10,7 @@
 #include "host/data/synth.h"
 #include "host/train/checkpoint.h"
 #include "host/train/model.h"
+#include "host/train/peak.h"
 #include "host/train/run_folder.h"
 #include "host/train/run_report.h"
 #include "host/train/schedule.h"
@@ -34,6 +35,8 @@ typedef struct {
     xr_seed seed;
     int64_t batch, batches;
   } started;
+  xr_device_speed peak;
+  double floor_seconds; /* of a step at that speed; NaN: not known */
   double last_log_seconds, last_log_wait;
   int64_t last_log_step;
 } training;
@@ -62,6 +65,15 @@ static xr_status check_weights(const training *t) {
   return status;
 }
 
+/* A device that has no room for the measurement may have it for the model. */
+static xr_status find_peak(training *t) {
+  xr_status status = xr_run_peak(&t->run, t->config, t->options->backend, &t->peak);
+  t->floor_seconds = status == XR_OK ? xr_plan_floor_seconds(t->model.plan, t->peak) : NAN;
+  if (status != XR_NO_MEMORY) return status;
+  xr_warn("the share of peak is not known: %s", xr_message());
+  return XR_OK;
+}
+
 static xr_status prepare(training *t) {
   const xr_config *c = t->config;
   t->selection = strcmp(c->eval.split, "test") == 0 ? XR_SPLIT_TEST : XR_SPLIT_VAL;
@@ -73,6 +85,7 @@ static xr_status prepare(training *t) {
                       (xr_model_options){.backend = t->options->backend, .poison = t->options->poison, .no_graph = t->options->no_graph}));
   XR_TRY(check_weights(t));
   XR_TRY(xr_run_folder_open(&t->run, t->options->folder, c, t->options->resume));
+  XR_TRY(find_peak(t)); /* before the model takes the memory */
   XR_TRY(xr_model_allocate(&t->model));
   char newest[XR_PATH_MAX];
   if (t->options->resume && xr_checkpoint_newest(t->run.checkpoints, newest) == XR_OK) {
@@ -92,6 +105,9 @@ static void describe(const training *t) {
   xr_info("%s: %lld parameters, %.0f MiB for training and evaluation, %s", t->task.method->name,
           (long long)xr_parameter_elements(t->model.parameters), (double)xr_model_bytes(&t->model) / 1048576.0,
           t->config->model.precision == XR_CONFIG_BF16 ? "bf16" : "f32");
+  if (isnan(t->floor_seconds)) return;
+  xr_info("At %.3g TFLOP/s and %.3g GB/s a step takes %.3g ms: 100 %% of peak", t->peak.flops_per_second * 1e-12,
+          t->peak.bytes_per_second * 1e-9, 1e3 * t->floor_seconds);
 }
 
 /* ---- evaluation */
@@ -168,15 +184,16 @@ static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
   const double now = xr_seconds(), waited = xr_loader_waited_seconds(t->data.loader), elapsed = now - t->last_log_seconds;
   const int64_t steps = t->at.step - t->last_log_step, left_epochs = t->config->train.epochs - t->at.epoch;
   const double rate = (double)(steps * t->config->sampler.batch) / elapsed, share = (waited - t->last_log_wait) / elapsed;
+  const double of_peak = (double)steps * t->floor_seconds / elapsed;
   int64_t left = left_epochs * batches - t->at.batch;
   if (t->config->train.max_steps && t->config->train.max_steps - t->at.step < left) left = t->config->train.max_steps - t->at.step;
   const int64_t eta = (int64_t)((double)left * elapsed / (double)steps);
   char losses[300];
   losses_text(t, losses, sizeof losses);
   const float total = xr_model_loss(&t->model, t->model.inputs.total);
-  xr_progress(true, "epoch %lld/%lld  step %lld  loss %.4f%s  lr %.2e  %.3g images/s  data wait %.0f %%  %lld:%02lld left",
+  xr_progress(true, "epoch %lld/%lld  step %lld  loss %.4f%s  lr %.2e  %.3g images/s  %.0f %% of peak  data wait %.0f %%  %lld:%02lld left",
               (long long)t->at.epoch + 1, (long long)t->config->train.epochs, (long long)t->at.step, (double)total, losses, lr, rate,
-              100 * share, (long long)(eta / 60), (long long)(eta % 60));
+              100 * of_peak, 100 * share, (long long)(eta / 60), (long long)(eta % 60));
   xr_json_lines *m = t->run.metrics;
   xr_json_begin(m);
   xr_json_text(m, "kind", "step");
@@ -188,6 +205,7 @@ static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
   xr_json_number(m, "lr", lr);
   xr_json_number(m, "gradient_norm", (double)norm);
   xr_json_number(m, "images_per_second", rate);
+  xr_json_number(m, "share_of_peak", of_peak);
   xr_json_number(m, "data_wait_share", share);
   t->last_log_seconds = now;
   t->last_log_wait = waited;
