@@ -26,21 +26,23 @@ typedef struct {
   bool ablation;
 } outputs;
 
-/* Both texts into the folder, and `json` and `markdown` where they are asked for. */
+static xr_status write_in_folder(const outputs *o, const char *ending, const char *content) {
+  char name[32], path[XR_PATH_MAX];
+  snprintf(name, sizeof name, "%s.%s", o->ablation ? "ablation" : "results", ending);
+  XR_TRY(xr_make_folders(o->folder));
+  XR_TRY(xr_path_join(path, o->folder, name));
+  return xr_write_output(path, content);
+}
+
+/* Both texts into the folder; in the end also where they are asked for. */
 static xr_status write_both(const outputs *o, const xr_reproduction *r, bool final) {
-  char *markdown = NULL, *json = NULL, path[2][XR_PATH_MAX];
-  const char *name = o->ablation ? "ablation" : "results";
-  char file[2][32];
-  snprintf(file[0], sizeof file[0], "%s.md", name);
-  snprintf(file[1], sizeof file[1], "%s.json", name);
+  char *markdown = NULL, *json = NULL;
+  const bool print = !xr_is_standard_output(o->json) && !xr_is_standard_output(o->markdown);
   xr_status status = xr_reproduction_markdown(r, &markdown);
   if (status == XR_OK) status = xr_reproduction_json(r, &json);
-  if (status == XR_OK) status = xr_make_folders(o->folder);
-  for (int i = 0; i < 2 && status == XR_OK; i++) {
-    status = xr_path_join(path[i], o->folder, file[i]);
-    if (status == XR_OK) status = xr_write_output(path[i], i == 0 ? markdown : json);
-  }
-  if (final && status == XR_OK && !xr_is_standard_output(o->json)) status = xr_write_output("-", markdown);
+  if (status == XR_OK) status = write_in_folder(o, "md", markdown);
+  if (status == XR_OK) status = write_in_folder(o, "json", json);
+  if (final && status == XR_OK && print) status = xr_write_output("-", markdown);
   if (final && status == XR_OK && o->markdown) status = xr_write_output(o->markdown, markdown);
   if (final && status == XR_OK && o->json) status = xr_write_output(o->json, json);
   free(markdown);
@@ -88,7 +90,7 @@ int xr_command_reproduce(int argc, char **argv) {
        .argument = "DIR",
        .help = "DIR/VARIANT/seed-N are the runs; default: runs/reproduce-<name of the configuration>"},
       {.name = "json", .kind = XR_TEXT, .value = &o.json, .argument = "FILE", .help = "the results as JSON; - for standard output"},
-      {.name = "markdown", .kind = XR_TEXT, .value = &o.markdown, .argument = "FILE", .help = "the printed tables"},
+      {.name = "markdown", .kind = XR_TEXT, .value = &o.markdown, .argument = "FILE", .help = "what is printed, in a file"},
       XR_RUN_OPTIONS(run),
   };
   int positional, wrong = xr_parse_options(&text, options, sizeof options / sizeof *options, argc, argv, &positional);

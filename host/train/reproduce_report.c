@@ -41,13 +41,17 @@ static void put_header(FILE *out, const char *first, const char *second) {
 }
 
 /* ---- the table */
+/* "2 of 3; seed 3 failed: ..": what others say already is not repeated. */
 static void put_runs(FILE *out, const xr_reproduction *r, const xr_reproduced_variant *v, size_t finished) {
+  const char *said = "";
   fprintf(out, "%zu", finished);
   if (finished < (size_t)r->seeds) fprintf(out, " of %lld", (long long)r->seeds);
   for (int64_t s = 0; s < r->seeds; s++) {
     if (v->runs[s].state != XR_RUN_FAILED) continue;
-    fprintf(out, "; seed %lld failed: ", (long long)v->runs[s].seed);
-    put_text(out, v->runs[s].message);
+    const bool again = strcmp(said, v->runs[s].message) == 0;
+    fprintf(out, "; seed %lld %s", (long long)v->runs[s].seed, again ? "likewise" : "failed: ");
+    if (!again) put_text(out, v->runs[s].message);
+    said = v->runs[s].message;
   }
 }
 
@@ -126,7 +130,7 @@ static json_t *environment_of(const xr_reproduced_run *run) {
 static void put_device(FILE *out, const xr_reproduced_run *run) {
   json_t *environment = environment_of(run);
   const char *cpu = json_string_value(json_object_get(environment, "cpu"));
-  fprintf(out, "%s (host: %s, %lld threads)", run->result.backend == XR_CPU ? "CPU" : "CUDA", cpu ? cpu : "unknown",
+  fprintf(out, "%s (host: %s, threads: %lld)", run->result.backend == XR_CPU ? "CPU" : "CUDA", cpu ? cpu : "unknown",
           (long long)json_integer_value(json_object_get(environment, "threads")));
   json_decref(environment);
 }
@@ -140,12 +144,23 @@ static double all_seconds(const xr_reproduction *r) {
 }
 
 static void put_selection(FILE *out, const xr_config *c) {
-  fprintf(out, "- Checkpoint: the highest R-1 on %s", c->eval.split);
-  if (c->eval.every)
-    fprintf(out, ", measured every %lld epoch%s and after the last one.", (long long)c->eval.every, c->eval.every == 1 ? "" : "s");
+  fprintf(out, "- Checkpoint: the highest R-1 on %s, measured after ", c->eval.split);
+  if (c->eval.every == 1)
+    fputs("every epoch.", out);
+  else if (c->eval.every)
+    fprintf(out, "every %lld epochs and after the last one.", (long long)c->eval.every);
   else
-    fputs(", measured only after the last epoch.", out);
+    fputs("the last epoch alone.", out);
   fputs(strcmp(c->eval.split, "test") == 0 ? " Chosen on the split that is reported: optimistic.\n" : "\n", out);
+}
+
+static void put_overrides(FILE *out, const xr_reproduction *r) {
+  fputs("- Rows:\n", out);
+  for (size_t i = 0; i < r->variant_count; i++) {
+    fprintf(out, "  - %s:", r->variants[i].name);
+    for (size_t k = 0; k < r->variants[i].set_count; k++) fprintf(out, " `%s`", r->variants[i].set[k]);
+    fputs(r->variants[i].set_count ? "\n" : " as configured\n", out);
+  }
 }
 
 static void put_protocol(FILE *out, const xr_reproduction *r) {
@@ -165,6 +180,7 @@ static void put_protocol(FILE *out, const xr_reproduction *r) {
   fprintf(out, "; seeds %lld to %lld; precision %s", (long long)c->train.seed, (long long)(c->train.seed + r->seeds - 1),
           c->model.precision == XR_CONFIG_BF16 ? "bf16" : "f32");
   fprintf(out, "; xreid %s.\n", XREID_VERSION);
+  if (r->ablation) put_overrides(out, r);
   if (!run) return;
   fputs("- Device: ", out);
   put_device(out, run);
@@ -248,12 +264,17 @@ static json_t *run_json(const xr_reproduced_run *run) {
   return object;
 }
 
+/* Without memory, or with text that is not UTF-8, these are NULL, and so is what should hold them. */
 static json_t *variant_json(const xr_reproduction *r, const xr_reproduced_variant *v) {
   json_t *set = json_array(), *runs = json_array();
-  for (size_t i = 0; i < v->set_count; i++) json_array_append_new(set, json_string(v->set[i]));
-  for (int64_t s = 0; s < r->seeds; s++) json_array_append_new(runs, run_json(&v->runs[s]));
-  return json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", v->name, "set", set, "best", spread_json(r, v, false), "last",
-                   spread_json(r, v, true), "runs", runs);
+  int failed = 0;
+  for (size_t i = 0; i < v->set_count; i++) failed |= json_array_append_new(set, json_string(v->set[i]));
+  for (int64_t s = 0; s < r->seeds; s++) failed |= json_array_append_new(runs, run_json(&v->runs[s]));
+  json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o}", "name", v->name, "set", set, "best", spread_json(r, v, false), "last",
+                             spread_json(r, v, true), "runs", runs);
+  if (!failed) return object;
+  json_decref(object);
+  return NULL;
 }
 
 static json_t *protocol_json(const xr_reproduction *r) {
@@ -264,7 +285,7 @@ static json_t *protocol_json(const xr_reproduction *r) {
                              (json_int_t)c->eval.every, "epochs", (json_int_t)c->train.epochs, "max_steps", (json_int_t)c->train.max_steps,
                              "seeds", (json_int_t)r->seeds, "precision", c->model.precision == XR_CONFIG_BF16 ? "bf16" : "f32");
   if (!run) return object;
-  json_t *counts = json_pack("{s:I, s:I, s:I, s:o, s:f}", "queries", (json_int_t)run->result.queries, "gallery",
+  json_t *counts = json_pack("{s:I, s:I, s:I, s:o?, s:f}", "queries", (json_int_t)run->result.queries, "gallery",
                              (json_int_t)run->result.gallery, "ties_at_positives", (json_int_t)run->result.ties_at_positives, "environment",
                              environment_of(run), "seconds", all_seconds(r));
   json_object_update(object, counts);
@@ -287,10 +308,11 @@ xr_status xr_reproduction_json(const xr_reproduction *r, char **text) {
   const xr_config_peer authors = xr_published_paper(r->config);
   const xr_report_result paper = xr_published_row(&authors);
   json_t *variants = json_array();
-  for (size_t v = 0; v < r->variant_count; v++) json_array_append_new(variants, variant_json(r, &r->variants[v]));
+  int failed = 0;
+  for (size_t v = 0; v < r->variant_count; v++) failed |= json_array_append_new(variants, variant_json(r, &r->variants[v]));
   json_t *all = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", r->config->name, "xreid", XREID_VERSION, "protocol", protocol_json(r),
                           "variants", variants, "paper", row_json(&paper), "peers", peers_json(r->config));
-  *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) : NULL;
+  *text = all && !failed ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) : NULL;
   json_decref(all);
   return *text ? XR_OK : xr_fail(XR_NO_MEMORY, "the results cannot be written as JSON: out of memory, or a name that is not UTF-8");
 }
