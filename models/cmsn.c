@@ -89,7 +89,7 @@ static void train(xr_graph *g, const xr_model_context *context, xr_training_grap
   xr_var combined = xr_crl(g, c, &pair);
   if (c->loss.cria.weight > 0) {
     xr_var cria = xr_cria_loss(g, context, v.feature, t.feature, combined, out->identity, &out->identity_samples);
-    xr_output(g, "identity_samples", out->identity_samples);
+    if (out->identity_samples.id) xr_output(g, "identity_samples", out->identity_samples);
     xr_add_loss(out, "cria", c->loss.cria.weight, cria);
   }
 

@@ -21,13 +21,12 @@ xr_mlm_size xr_mlm_size_of(const xr_model_context *context) {
 
 static xr_var look_at(xr_graph *g, const xr_mlm_size *size, xr_var words, xr_var tokens) {
   const int64_t width = size->width;
-  xr_var query, key_value, q = xr_layernorm_of(g, words, "ln_pre_t", LAYERNORM_EPS),
-                           kv = xr_layernorm_of(g, tokens, "ln_pre_i", LAYERNORM_EPS);
+  xr_var from = xr_layernorm_of(g, words, "ln_pre_t", LAYERNORM_EPS), to = xr_layernorm_of(g, tokens, "ln_pre_i", LAYERNORM_EPS), q, kv;
   xr_scope_begin(g, "cross_attn");
   xr_var weight = xr_param(g, "in_proj_weight", XR_SHAPE(3 * width, width), (xr_init){XR_INIT_NORMAL, attention_std(size)});
   xr_var bias = xr_param(g, "in_proj_bias", XR_SHAPE(3 * width), (xr_init){XR_INIT_ZERO, 0});
-  xr_cross_projection(g, "in_proj", q, kv, weight, bias, &query, &key_value);
-  xr_var x = xr_cross_attention(g, "attention", query, key_value, (xr_attention_options){.heads = size->heads});
+  xr_cross_projection(g, "in_proj", from, to, weight, bias, &q, &kv);
+  xr_var x = xr_cross_attention(g, "attention", q, kv, (xr_attention_options){.heads = size->heads});
   x = xr_linear_of(g, x, "out_proj", width, out_std(size), (xr_linear_options){0});
   xr_scope_end(g);
   return x;

@@ -131,7 +131,7 @@ static xr_var parameter(xr_graph *g, const char *name, xr_shape shape, xr_init i
   }
   for (int i = 1; i < g->tensor_count; i++) /* one tensor a parameter, however often it is asked for */
     if (g->tensors[i]->kind == XR_TENSOR_PARAMETER && g->tensors[i]->parameter == index) return (xr_var){i};
-  xr_dtype dtype = shape.rank >= 2 && !kind.state ? g->options.compute : XR_F32;
+  xr_dtype dtype = shape.rank >= 2 && !kind.state && !kind.f32 ? g->options.compute : XR_F32;
   return add_named(g, (xr_tensor){.name = path,
                                   .kind = XR_TENSOR_PARAMETER,
                                   .dtype = dtype,
@@ -143,6 +143,9 @@ static xr_var parameter(xr_graph *g, const char *name, xr_shape shape, xr_init i
 
 xr_var xr_param(xr_graph *g, const char *name, xr_shape shape, xr_init init) {
   return parameter(g, name, shape, init, (xr_parameter_kind){0});
+}
+xr_var xr_param_f32(xr_graph *g, const char *name, xr_shape shape, xr_init init) {
+  return parameter(g, name, shape, init, (xr_parameter_kind){.f32 = true});
 }
 xr_var xr_state(xr_graph *g, const char *name, xr_shape shape, xr_init init) {
   return parameter(g, name, shape, init, (xr_parameter_kind){.state = true});
@@ -189,7 +192,11 @@ void xr_apply(xr_graph *g, const xr_op *op, const char *label, const void *attri
   bool needs_gradient = false;
   for (int i = 0; i < inputs; i++) {
     node->in[i] = in[i].id;
-    needs_gradient = needs_gradient || g->tensors[in[i].id]->needs_gradient;
+    const xr_tensor *t = g->tensors[in[i].id];
+    needs_gradient = needs_gradient || t->needs_gradient;
+    if (t->kind == XR_TENSOR_PARAMETER && t->dtype != XR_F32 && t->needs_gradient && !xr_bit(op->f32_gradient, i))
+      xr_graph_fail(g, XR_BAD_ARGUMENT, "%s: %s has no f32 gradient for the parameter %s; take xr_param_f32() and cast it", path, op->name,
+                    t->name);
   }
   for (int i = 0; i < outputs; i++) {
     bool differentiable = needs_gradient && !xr_bit(op->no_gradient_out, i);

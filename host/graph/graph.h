@@ -49,6 +49,8 @@ void xr_recompute_end(xr_graph *g);
 xr_var xr_input(xr_graph *g, const char *name, xr_dtype dtype, xr_shape shape);
 /* "<scope>.<name>", shared by every graph over the same parameters. Matrices have the compute dtype, vectors are f32. */
 xr_var xr_param(xr_graph *g, const char *name, xr_shape shape, xr_init init);
+/* A matrix that is f32 in every graph: for operations other than matrix products, after a cast. */
+xr_var xr_param_f32(xr_graph *g, const char *name, xr_shape shape, xr_init init);
 /* A parameter that starts with the values of another one, `like` (its whole name): drawn or read from a file, not shared. */
 xr_var xr_param_like(xr_graph *g, const char *name, const char *like, xr_shape shape, xr_init init);
 /* As xr_param() for what an operation keeps from step to step and changes itself (a running mean): always f32, without gradient. */

@@ -52,8 +52,10 @@ typedef struct xr_op {
    * node's own copies of keep_in and keep_out. Fails with a message that holds both shapes. */
   xr_status (*infer)(xr_node *node);
   uint32_t keep_in, keep_out; /* inputs and outputs that backward reads; every other tensor's memory is reused */
-  uint32_t no_gradient_out;   /* outputs that carry no gradient: statistics, saved scores */
-  bool in_place;              /* out[0] may take the memory of in[0], when nobody else needs in[0] afterwards */
+  uint32_t
+      f32_gradient; /* inputs whose gradient backward writes in f32 when they are parameters in another dtype; no other input may be one */
+  uint32_t no_gradient_out; /* outputs that carry no gradient: statistics, saved scores */
+  bool in_place;            /* out[0] may take the memory of in[0], when nobody else needs in[0] afterwards */
   /* Inputs whose gradient may live in the memory of dout[0]. Unless pass_modifies, the gradient is equal to dout[0]; with it, backward
    * computes the new value over dout[0], which happens only when nobody else reads that memory any more. Backward must compare
    * pointers: din[i] == dout[0] (or == an earlier din) asks for no copy. */

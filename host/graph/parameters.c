@@ -58,7 +58,7 @@ xr_status xr_parameters_add(xr_parameters *p, const char *name, xr_shape shape, 
   char *copy = xr_arena_copy(p->arena, name);
   const char *like = kind.like ? xr_arena_copy(p->arena, kind.like) : NULL;
   if (!parameter || !copy || (kind.like && !like)) return XR_NO_MEMORY;
-  *parameter = (xr_parameter){.name = copy, .shape = shape, .init = init, .kind = {kind.state, like}, .compute_offset = -1};
+  *parameter = (xr_parameter){.name = copy, .shape = shape, .init = init, .kind = {kind.f32, kind.state, like}, .compute_offset = -1};
   *index = p->count;
   p->list[p->count++] = parameter;
   return XR_OK;
@@ -86,7 +86,7 @@ void xr_parameters_lay_out(xr_parameters *p, xr_parameter_options options) {
     parameter->offset = p->arrays.elements;
     p->arrays.elements += size;
     parameter->compute_offset = -1;
-    if (options.compute == XR_BF16 && parameter->shape.rank >= 2 && !parameter->kind.state) {
+    if (options.compute == XR_BF16 && parameter->shape.rank >= 2 && !parameter->kind.state && !parameter->kind.f32) {
       parameter->compute_offset = p->arrays.compute_elements;
       p->arrays.compute_elements += size;
     }

@@ -3,7 +3,7 @@
  *   master    f32, what the optimiser updates and checkpoints hold
  *   gradient  f32, same offsets
  *   moment[2] f32, same offsets (Adam: first and second moment; SGD: velocity)
- *   compute   bf16 copies of the matrices that are not state, when the graphs compute in bf16
+ *   compute   bf16 copies of the matrices that are neither state nor f32, when the graphs compute in bf16
  *
  * Graphs add parameters while they are recorded; xr_parameters_allocate() then fixes the layout and draws initial values. */
 #pragma once
@@ -20,6 +20,7 @@ typedef struct {
 } xr_init;
 
 typedef struct {
+  bool f32;         /* without a copy in the compute dtype */
   bool state;       /* kept with the parameters and in checkpoints, but set by an operation: no gradient, no optimiser */
   const char *like; /* the name of a parameter of the same shape and init, whose first values this one takes too; NULL: none */
 } xr_parameter_kind;

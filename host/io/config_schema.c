@@ -23,8 +23,7 @@ static const cyaml_strval_t imfi_modes[] = {{"off", XR_CONFIG_IMFI_OFF},
                                             {"cross_mlm", XR_CONFIG_IMFI_CROSS_MLM},
                                             {"shared_query+cross_mlm", XR_CONFIG_IMFI_SHARED_QUERY_CROSS_MLM},
                                             {"spatial", XR_CONFIG_IMFI_SPATIAL},
-                                            {"concat", XR_CONFIG_IMFI_CONCAT},
-                                            {"cross_attn", XR_CONFIG_IMFI_CROSS_ATTN}};
+                                            {"concat", XR_CONFIG_IMFI_CONCAT}};
 static const cyaml_strval_t crl_kinds[] = {{"off", XR_CONFIG_CRL_OFF},
                                            {"mlp", XR_CONFIG_CRL_MLP},
                                            {"gated", XR_CONFIG_CRL_GATED},
@@ -146,14 +145,9 @@ static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm),  SEC
                                                    SECTION(loss_type, cria), SECTION(loss_type, spt), CYAML_FIELD_END};
 
 SECTION_TYPE(augment) augment_type;
-static const cyaml_schema_field_t augment_fields[] = {FLOAT(augment_type, flip),
-                                                      BOOL(augment_type, flip_swaps_words),
-                                                      INT(augment_type, pad),
-                                                      FLOAT(augment_type, erase),
-                                                      FLOATS(augment_type, erase_area),
-                                                      FLOATS(augment_type, erase_aspect),
-                                                      FLOATS(augment_type, erase_fill),
-                                                      CYAML_FIELD_END};
+static const cyaml_schema_field_t augment_fields[] = {
+    FLOAT(augment_type, flip),        BOOL(augment_type, flip_swaps_words), INT(augment_type, pad),           FLOAT(augment_type, erase),
+    FLOATS(augment_type, erase_area), FLOATS(augment_type, erase_aspect),   FLOATS(augment_type, erase_fill), CYAML_FIELD_END};
 
 SECTION_TYPE(sampler) sampler_type;
 static const cyaml_schema_field_t sampler_fields[] = {WORD(sampler_type, kind, samplers), INT(sampler_type, batch),

@@ -71,6 +71,7 @@ static xr_status broadcast_backward(const xr_node *node, const xr_run *run) {
 
 static const xr_op broadcast_op = {.name = "add_broadcast",
                                    .infer = broadcast_infer,
+                                   .f32_gradient = 1u << 0 | 1u << 1,
                                    .in_place = true,
                                    .pass_gradient = 1u,
                                    .workspace = broadcast_workspace,

@@ -100,6 +100,7 @@ static double flops(const xr_node *node, bool backward_pass) {
 static const xr_op cross_projection_op = {.name = "cross_projection",
                                           .infer = infer,
                                           .keep_in = 7u,
+                                          .f32_gradient = 1u << 2,
                                           .workspace = workspace,
                                           .flops = flops,
                                           .forward = forward,

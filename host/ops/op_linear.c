@@ -94,6 +94,7 @@ static double linear_flops(const xr_node *node, bool backward) {
 
 static const xr_op linear_op = {.name = "linear",
                                 .infer = linear_infer,
+                                .f32_gradient = 1u << 1,
                                 .no_gradient_out = 1u << 1,
                                 .workspace = linear_workspace,
                                 .flops = linear_flops,

@@ -124,8 +124,11 @@ static xr_status class_token_backward(const xr_node *node, const xr_run *run) {
   return XR_ON(run, xr_class_token_backward, &k);
 }
 
-static const xr_op class_token_op = {
-    .name = "class_token", .infer = class_token_infer, .forward = class_token_forward, .backward = class_token_backward};
+static const xr_op class_token_op = {.name = "class_token",
+                                     .infer = class_token_infer,
+                                     .f32_gradient = 1u << 2,
+                                     .forward = class_token_forward,
+                                     .backward = class_token_backward};
 
 xr_var xr_class_token_and_position(xr_graph *g, const char *label, xr_var x, xr_var class_token, xr_var position) {
   return xr_apply_one(g, &class_token_op, label, NULL, 0, 3, (xr_var[]){x, class_token, position});
@@ -179,6 +182,7 @@ static xr_status embed_backward(const xr_node *node, const xr_run *run) {
 static const xr_op embed_op = {.name = "token_embedding",
                                .infer = embed_infer,
                                .keep_in = 1u,
+                               .f32_gradient = 1u << 1 | 1u << 2,
                                .workspace = embed_workspace,
                                .forward = embed_forward,
                                .backward = embed_backward};

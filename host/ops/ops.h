@@ -7,7 +7,7 @@
 #include "host/graph/graph.h"
 #include "kernels/activation/activation.h"
 #include "kernels/image/augment.h"
-#include "kernels/loss/centre/centre_alignment.h"
+#include "kernels/loss/centre/centre_memory.h"
 #include "kernels/loss/triplet/semi_positive_triplet.h"
 
 /* ---- linear maps */
@@ -54,6 +54,11 @@ xr_var xr_token_at(xr_graph *g, const char *label, xr_var x, int64_t index);
 xr_var xr_take_rows_of(xr_graph *g, const char *label, xr_var x, xr_var index);
 /* x [B, N, D], length i32 [B] or empty -> [B, D]: mean of the tokens first .. length-1 */
 xr_var xr_masked_mean_of(xr_graph *g, const char *label, xr_var x, xr_var length, int64_t first);
+/* x [B, H W, D], or [B, 1 + H W, D] with a class token that is left out -> [B, (H / factor) (W / factor), D]: means of square cells */
+xr_var xr_grid_mean_of(xr_graph *g, const char *label, xr_var x, int64_t grid_height, int64_t grid_width, int64_t factor);
+/* x [B, T, D], weight [D, K] (K odd, up to 9), length i32 [B] or empty -> [B, T, D]: each channel convolved along the tokens, 0 from
+ * length on */
+xr_var xr_token_conv_of(xr_graph *g, const char *label, xr_var x, xr_var weight, xr_var length);
 
 /* ---- normalisation */
 /* Parameters "<name>.weight" of ones and "<name>.bias" of zeros. */
@@ -117,6 +122,14 @@ xr_var xr_sdm_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identit
  * the samples an identity has on average */
 xr_var xr_centre_alignment_loss(xr_graph *g, const char *label, int sets, const xr_var *x, xr_var identity, xr_centre_options options,
                                 xr_var *mean_count);
+/* The same x and identity, below `classes`, against centres that follow the batches: state "<label>.bank.<set>" [classes, D] and
+ * "<label>.seen" [classes] */
+typedef struct {
+  float momentum;
+  bool stop_gradient_combined;
+} xr_centre_memory_options;
+xr_var xr_centre_memory_loss(xr_graph *g, const char *label, int sets, const xr_var *x, xr_var identity, int64_t classes,
+                             xr_centre_memory_options options);
 /* cosine f32 [B, B] (images x texts), identity i32 [B], image i32 [B] */
 xr_var xr_semi_positive_triplet_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_var image,
                                      xr_triplet_options options);

@@ -41,6 +41,6 @@ static inline xr_status xr_expect_rank(const xr_node *node, int i, int rank, con
 /* Output 0 like input 0; for elementwise operations. */
 xr_status xr_infer_like_input(xr_node *node);
 
-/* din[i] = or += source, unless nobody needs it or there is nothing to assign because it is the same memory (an input that is there twice is
- * added to there). For gradients that are passed on unchanged. */
+/* din[i] = or += source, unless nobody needs it or there is nothing to assign because it is the same memory (an input that is there twice
+ * is added to there). For gradients that are passed on unchanged. */
 xr_status xr_pass_on(const xr_run *run, int i, const void *source, xr_dtype dtype, int64_t count);

@@ -93,7 +93,8 @@ static void record_inputs(run *r) {
     if (!r->file[i] || tensor->kind == XR_MODULE_PARAMETER) continue;
     const xr_shape shape = shape_of(r->file[i]);
     r->call.in[i] = tensor->kind == XR_MODULE_INTEGER ? xr_input(r->graph, tensor->name, XR_I32, shape)
-                                                      : xr_param(r->graph, tensor->name, shape, (xr_init){XR_INIT_ZERO, 0});
+                                                      : xr_param_f32(r->graph, tensor->name, shape, (xr_init){XR_INIT_ZERO, 0});
+    if (tensor->kind == XR_MODULE_FEATURE) r->call.in[i] = xr_cast_to(r->graph, tensor->name, r->call.in[i], r->options->compute);
   }
 }
 

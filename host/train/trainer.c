@@ -48,6 +48,8 @@ static bool steps_used_up(const training *t) {
 
 /* ---- preparation */
 static xr_status check_method_options(const xr_config *c) {
+  if (c->text.mask_aug != XR_CONFIG_MASK_OFF && !(c->loss.mlm.weight > 0))
+    xr_warn("text.mask_aug has no effect: loss.mlm.weight is 0, so captions are not masked");
   if (!c->sampler.drop_last)
     return xr_fail(XR_UNSUPPORTED, "sampler.drop_last: a step has one shape, so an incomplete last batch is left out; set it to true");
   if (*c->model.weights) return xr_fail(XR_UNSUPPORTED, "model.weights: this build cannot start from foreign weights yet; leave it empty");

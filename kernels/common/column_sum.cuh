@@ -11,14 +11,14 @@ enum { XR_SUM_LANES = 32, XR_SUM_GROUPS = 8 };
 /* Blocks for one row of `width` elements in pieces of N. */
 template <int N> static uint32_t xr_sum_strips(int64_t width) { return (uint32_t)((width + N * XR_SUM_LANES - 1) / (N * XR_SUM_LANES)); }
 
-/* first[0] + first[stride] + .., `count` pieces; right in the first warp (threadIdx.y = 0) only. All threads of a block of
- * XR_SUM_LANES x XR_SUM_GROUPS call it, once. */
-template <int N, class T> __device__ xr_pack<N> xr_column_sum(const T *first, int64_t stride, int64_t count, xr_extent e) {
+/* term(0) + term(1) + .. + term(count - 1); right in the first warp (threadIdx.y = 0) only. Each term is asked for once; a thread asks for
+ * its own in rising order. All threads of a block of XR_SUM_LANES x XR_SUM_GROUPS call it, once. */
+template <int N, class Term> __device__ __forceinline__ xr_pack<N> xr_column_sum_of(int64_t count, const Term &term) {
   __shared__ float part[XR_SUM_GROUPS][N][XR_SUM_LANES];
   xr_pack<N> sum = xr_filled<N>(0.0f);
 #pragma unroll 4
   for (int64_t k = threadIdx.y; k < count; k += XR_SUM_GROUPS) {
-    const xr_pack<N> x = xr_piece_load<N>(first + k * stride, e);
+    const xr_pack<N> x = term(k);
 #pragma unroll
     for (int i = 0; i < N; i++) sum.v[i] += x.v[i];
   }
@@ -31,4 +31,9 @@ template <int N, class T> __device__ xr_pack<N> xr_column_sum(const T *first, in
       for (int i = 0; i < N; i++) sum.v[i] += part[g][i][threadIdx.x];
   }
   return sum;
+}
+
+/* first[0] + first[stride] + .., `count` pieces, in the same way. */
+template <int N, class T> __device__ xr_pack<N> xr_column_sum(const T *first, int64_t stride, int64_t count, xr_extent e) {
+  return xr_column_sum_of<N>(count, [=](int64_t k) { return xr_piece_load<N>(first + k * stride, e); });
 }

@@ -1,6 +1,6 @@
 #include "kernels/elementwise/add_broadcast.h"
 
-#include "kernels/elementwise/row_sum.h"
+#include "kernels/elementwise/row_sum_cpu.h"
 
 static xr_status check_sizes(const xr_add_broadcast_args *a) {
   if (a->rows < 0 || a->cols < 1) return xr_fail(XR_BAD_SHAPE, "add_broadcast: x [%lld, %lld]", (long long)a->rows, (long long)a->cols);

@@ -1,6 +1,6 @@
 #include "kernels/elementwise/layer_scale.h"
 
-#include "kernels/elementwise/row_sum.h"
+#include "kernels/elementwise/row_sum_cpu.h"
 
 xr_status xr_layer_scale_check(const xr_layer_scale_args *a) {
   if (a->rows < 0 || a->cols < 1) return xr_fail(XR_BAD_SHAPE, "layer_scale: x [%lld, %lld]", (long long)a->rows, (long long)a->cols);

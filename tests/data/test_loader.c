@@ -2,6 +2,7 @@
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
+#include "host/base/random.h"
 #include "host/data/image_write.h"
 #include "host/data/loader.h"
 #include "tests/data/scratch.h"
@@ -177,6 +178,63 @@ Test(loader, an_epoch_resumes_in_the_middle) {
   for (int64_t first = 0; first <= 3; first++) expect_epoch(&f, l, 7, first, 3);
   cr_assert_eq(xr_loader_start_epoch(l, 7, 4), XR_BAD_ARGUMENT);
   expect_message("epoch 7 has 3 batches, it cannot start at batch 4");
+  xr_loader_free(l);
+  fixture_free(&f);
+}
+
+/* Masked words are those that mask.h draws for the sample's place in the epoch, whoever prepares the batch and wherever one begins; with
+ * `mask_tokens` the other captions are masked by a draw of their own. */
+static void expect_masked_batch(const fixture *f, const xr_batch *batch, const xr_loader_options *o, uint64_t epoch) {
+  enum { PLACES = BATCH * CONTEXT };
+  const xr_split *train = &f->dataset->splits[XR_SPLIT_TRAIN];
+  const int64_t rows = xr_mask_capacity(BATCH, CONTEXT, o->mask.probability);
+  int32_t tokens[PLACES], masked[PLACES], targets[PLACES], index[PLACES], label[PLACES];
+  int length;
+  for (int32_t place = 0; place < BATCH; place++) {
+    const int32_t real = place < batch->count ? place : batch->count - 1;
+    xr_mask_draw draw = {xr_random_key(o->seed, "mask"), epoch, (uint64_t)(batch->number * BATCH + real)};
+    int32_t *of = tokens + place * CONTEXT;
+    cr_assert_eq(xr_tokenize(f->tokenizer, train->captions[batch->samples[place]].text, CONTEXT, of, &length), XR_OK);
+    memcpy(masked + place * CONTEXT, of, CONTEXT * sizeof *of);
+    xr_mask_caption(&o->mask, draw, xr_tokenizer_mask(f->tokenizer), CONTEXT, masked + place * CONTEXT, targets + place * CONTEXT);
+    draw.key = xr_random_key(o->seed, "mask of the other losses");
+    if (o->mask_tokens) xr_mask_caption(&o->mask, draw, xr_tokenizer_mask(f->tokenizer), CONTEXT, of, NULL);
+  }
+  cr_assert_eq(batch->mask_rows, rows);
+  cr_assert_geq(xr_mask_collect(PLACES, masked, targets, rows, index, label), BATCH);
+  cr_assert_arr_eq(batch->tokens, tokens, sizeof tokens);
+  cr_assert_arr_eq(batch->masked_tokens, masked, sizeof masked);
+  cr_assert_arr_eq(batch->mask_index, index, (size_t)rows * sizeof *index);
+  cr_assert_arr_eq(batch->mask_label, label, (size_t)rows * sizeof *label);
+}
+
+Test(loader, masked_words_depend_on_the_place_in_the_epoch_alone) {
+  fixture f = fixture_new(false);
+  for (int workers = 0; workers <= 3; workers++) {
+    xr_loader_options o = options_for(workers, 3, IMAGES);
+    o.mask = (xr_mask_options){.probability = 0.3f, .mask_share = 0.8f, .random_share = 0.1f};
+    o.mask_tokens = workers % 2;
+    xr_loader *l = open_training(&f, o);
+    for (uint64_t epoch = 0; epoch < 2; epoch++)
+      for (int64_t first = 0; first < 4; first += 3) {
+        const xr_batch *batch;
+        start(l, epoch, first);
+        while ((batch = next(l))) {
+          expect_masked_batch(&f, batch, &o, epoch);
+          xr_loader_release(l, batch);
+        }
+      }
+    xr_loader_free(l);
+  }
+  xr_loader_options o = options_for(0, 2, 0);
+  o.mask = (xr_mask_options){.probability = 0.3f, .mask_share = 0.8f, .random_share = 0.3f};
+  xr_loader *l;
+  cr_assert_eq(xr_loader_open(&l, f.dataset, f.sampler, f.tokenizer, &o), XR_BAD_INPUT);
+  expect_message("shares of 0.8 (mask) and 0.3 (random)");
+  l = open_training(&f, options_for(0, 2, 0));
+  start(l, 0, 0);
+  const xr_batch *batch = next(l);
+  cr_assert(!batch->masked_tokens && !batch->mask_index && !batch->mask_label && batch->mask_rows == 0);
   xr_loader_free(l);
   fixture_free(&f);
 }

@@ -19,6 +19,7 @@ typedef struct {
   xr_backend backend;
   xr_dtype compute;
   bool no_graph, poison, no_reuse, ahead; /* ahead: the next batch is fed while a step runs */
+  bool masked;                            /* with masked words */
 } variant;
 
 typedef struct {
@@ -34,9 +35,14 @@ typedef struct {
 
 static fixture make(variant v) {
   fixture f = {.v = v, .parameters = xr_parameters_new()};
-  const char *overrides[] = {"model.preset=tiny", "image.height=32", "image.width=16",  "image.patch=8",         "image.stride=8",
-                             "vision.layers=2",   "text.layers=2",   "vision.width=24", "vision.heads=2",        "text.width=16",
-                             "text.heads=2",      "text.context=7",  "model.embed=12",  "model.recompute=blocks"};
+  /* With a temperature of 0.02, three losses let rounding grow a thousandfold in ten steps. */
+  const char *mlm = v.masked ? "loss.mlm.weight=1" : "loss.mlm.weight=0";
+  const char *temperature = v.masked ? "loss.sdm.temperature=0.1" : "loss.sdm.temperature=0.02";
+  const char *overrides[] = {
+      "model.preset=tiny", "image.height=32",        "image.width=16",    "image.patch=8",     "image.stride=8",     "vision.layers=2",
+      "text.layers=2",     "vision.width=24",        "vision.heads=2",    "text.width=16",     "text.heads=2",       "text.context=7",
+      "model.embed=12",    "model.recompute=blocks", "loss.mlm.layers=2", "text.mask_aug=off", "text.mask_pad=true", mlm,
+      temperature};
   cr_assert(xr_config_load(&f.config, NULL, overrides, sizeof overrides / sizeof *overrides) == XR_OK, "%s", xr_message());
   const xr_model_context context = {.config = f.config, .batch = BATCH, .classes = CLASSES, .vocabulary = VOCABULARY};
   f.graph = xr_graph_new(f.parameters, (xr_graph_options){.name = "train", .compute = v.compute, .training = true});
@@ -62,6 +68,24 @@ static void drop(fixture *f) {
   xr_config_free(f->config);
 }
 
+/* Every second word is hidden, as far as there are rows. */
+static void feed_masks(const fixture *f, const int32_t *ids, const int32_t *end) {
+  int32_t *masked = xr_executor_input(f->executor, f->model.masked_ids), *length = xr_executor_input(f->executor, f->model.length);
+  int32_t *index = xr_executor_input(f->executor, f->model.mask_index), *label = xr_executor_input(f->executor, f->model.mask_label);
+  const int64_t rows = xr_shape_of(f->graph, f->model.mask_index).dim[0];
+  int64_t used = 0;
+  for (int i = 0; i < BATCH * CONTEXT; i++) {
+    const int b = i / CONTEXT, t = i % CONTEXT;
+    length[b] = end[b] + 1;
+    masked[i] = ids[i];
+    if (t % 2 == 0 || t >= end[b] || used == rows - 1) continue;
+    masked[i] = VOCABULARY - 3;
+    index[used] = i;
+    label[used++] = ids[i];
+  }
+  for (; used < rows; used++) index[used] = label[used] = -1;
+}
+
 static void feed(const fixture *f, int step) {
   xr_random r = xr_random_start(1, (uint64_t)step);
   uint8_t *pixels = xr_executor_input(f->executor, f->model.pixels);
@@ -77,6 +101,7 @@ static void feed(const fixture *f, int step) {
     image[i] = i;
   }
   memset(decisions, 0, BATCH * sizeof *decisions);
+  if (f->v.masked) feed_masks(f, ids, end);
 }
 
 static float loss_of(const fixture *f) { return *(const float *)xr_executor_value(f->executor, f->model.total); }
@@ -140,7 +165,7 @@ Test(executor_cuda, a_build_without_cuda_says_so) {
   cr_assert(strstr(xr_message(), "no CUDA backend"), "%s", xr_message());
   cr_assert_eq(xr_device_open(&device, "auto"), XR_OK);
   cr_assert_eq(device.backend, XR_CPU);
-  fixture f = make((variant){XR_CPU, XR_F32, false, false, false, false});
+  fixture f = make((variant){.backend = XR_CPU, .compute = XR_F32});
   xr_plan *plan;
   xr_executor *executor;
   cr_assert_eq(xr_plan_new(&plan, f.graph, f.model.total, (xr_plan_options){.backend = XR_CUDA}), XR_OK);
@@ -152,7 +177,8 @@ Test(executor_cuda, a_build_without_cuda_says_so) {
 
 /* The same sequence of calls that a device needs leaves the same bits on the CPU, whether or not batches are fed ahead of time there. */
 Test(executor_cuda, the_cpu_follows_the_same_calls) {
-  const variant cpu = {XR_CPU, XR_F32, false, false, false, false}, poisoned = {XR_CPU, XR_F32, false, true, false, false};
+  const variant cpu = {.backend = XR_CPU, .compute = XR_F32, .masked = true},
+                poisoned = {.backend = XR_CPU, .compute = XR_F32, .poison = true, .masked = true};
   expect_same_run(cpu, poisoned);
 }
 #else
@@ -161,8 +187,8 @@ static void open_device(void) {
   if (xr_device_open(&device, "cuda") != XR_OK) cr_skip_test("%s", xr_message());
 }
 
-static void losses_of(xr_backend backend, xr_dtype compute, float *losses, float *norms) {
-  fixture f = make((variant){backend, compute, false, false, false, false});
+static void losses_of(xr_backend backend, xr_dtype compute, bool masked, float *losses, float *norms) {
+  fixture f = make((variant){.backend = backend, .compute = compute, .masked = masked});
   train(&f, 0, STEPS, losses, norms);
   drop(&f);
 }
@@ -173,28 +199,37 @@ static double furthest(const float *losses, const float *from) {
   return most;
 }
 
-Test(executor_cuda, ten_steps_have_the_cpus_losses) {
-  open_device();
+static void expect_the_cpus_losses(bool masked) {
   float cpu[STEPS], cuda[STEPS], cpu_norms[STEPS], cuda_norms[STEPS];
-  losses_of(XR_CPU, XR_F32, cpu, cpu_norms);
-  losses_of(XR_CUDA, XR_F32, cuda, cuda_norms);
+  losses_of(XR_CPU, XR_F32, masked, cpu, cpu_norms);
+  losses_of(XR_CUDA, XR_F32, masked, cuda, cuda_norms);
   cr_assert_lt(furthest(cuda, cpu), 1e-5);
   cr_assert_lt(furthest(cuda_norms, cpu_norms), 1e-4);
   cr_assert(cpu[0] != cpu[1], "the steps are all alike");
+}
+
+Test(executor_cuda, ten_steps_have_the_cpus_losses) {
+  open_device();
+  expect_the_cpus_losses(false);
+}
+
+Test(executor_cuda, ten_steps_with_masked_words_have_the_cpus_losses) {
+  open_device();
+  expect_the_cpus_losses(true);
 }
 
 /* Rounding to bf16 takes a run off that of f32; CUDA's may be off by twice as much as the CPU's. */
 Test(executor_cuda, ten_steps_in_bf16_stay_as_near_as_the_cpus) {
   open_device();
   float exact[STEPS], cpu[STEPS], cuda[STEPS], norms[STEPS];
-  losses_of(XR_CPU, XR_F32, exact, norms);
-  losses_of(XR_CPU, XR_BF16, cpu, norms);
-  losses_of(XR_CUDA, XR_BF16, cuda, norms);
+  losses_of(XR_CPU, XR_F32, true, exact, norms);
+  losses_of(XR_CPU, XR_BF16, true, cpu, norms);
+  losses_of(XR_CUDA, XR_BF16, true, cuda, norms);
   const double cpu_error = furthest(cpu, exact), cuda_error = furthest(cuda, exact);
   cr_assert(cpu_error > 0 && cuda_error <= 2 * cpu_error, "off by %.3g on the CPU, by %.3g on CUDA", cpu_error, cuda_error);
 }
 
-static const variant replayed = {XR_CUDA, XR_F32, false, false, false, false};
+static const variant replayed = {.backend = XR_CUDA, .compute = XR_F32, .masked = true};
 
 Test(executor_cuda, replay_gives_the_bits_of_node_by_node) {
   open_device();
@@ -244,7 +279,7 @@ Test(executor_cuda, a_checkpoint_goes_on_with_the_same_bits) {
   float losses[STEPS], norms[STEPS], again[STEPS];
   xr_progress_state at;
   fixture whole = make(replayed), half = make(replayed), rest = make(replayed);
-  fixture cpu = make((variant){XR_CPU, XR_F32, false, false, false, false});
+  fixture cpu = make((variant){.backend = XR_CPU, .compute = XR_F32, .masked = true});
   train(&whole, 0, STEPS, losses, norms);
   train(&half, 0, STEPS / 2, again, norms);
   save(&half, path, STEPS / 2);
@@ -266,8 +301,8 @@ Test(executor_cuda, a_checkpoint_goes_on_with_the_same_bits) {
 enum { WORST = 3 };
 
 static xr_status check_nodes(xr_dtype compute, double limit, const char *changed, xr_node_difference *worst) {
-  fixture cuda = make((variant){XR_CUDA, compute, false, false, true, false}),
-          cpu = make((variant){XR_CPU, compute, false, false, true, false});
+  fixture cuda = make((variant){.backend = XR_CUDA, .compute = compute, .no_reuse = true, .masked = true}),
+          cpu = make((variant){.backend = XR_CPU, .compute = compute, .no_reuse = true, .masked = true});
   feed(&cuda, 0);
   feed(&cpu, 0);
   if (changed) {
@@ -350,7 +385,7 @@ Test(executor_cuda, too_large_a_plan_says_what_would_fit) {
 
 Test(executor_cuda, plan_and_parameters_must_be_in_one_place) {
   open_device();
-  fixture f = make((variant){XR_CPU, XR_F32, false, false, false, false});
+  fixture f = make((variant){.backend = XR_CPU, .compute = XR_F32});
   xr_plan *plan;
   xr_executor *executor;
   cr_assert_eq(xr_plan_new(&plan, f.graph, f.model.total, (xr_plan_options){.backend = XR_CUDA}), XR_OK);

@@ -88,6 +88,18 @@ static xr_var pick(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "index", XR_I32, XR_SHAPE(3));
   return xr_pick_token(g, "op", p[0], *n);
 }
+static xr_var take_rows(xr_graph *g, const xr_var *p, xr_var *n) { /* rows 0, 1, 2, 0, .. would not ascend: three are asked for */
+  *n = xr_input(g, "index", XR_I32, XR_SHAPE(3));
+  return xr_take_rows_of(g, "op", p[0], *n);
+}
+static xr_var cross_projection(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1), tokens = xr_scale_by(g, "tokens", p[1], 1), q, kv, again, rest;
+  xr_cross_projection(g, "op", x, tokens, p[2], p[3], &q, &kv);
+  xr_cross_projection(g, "twice", q, x, p[2], p[3], &again, &rest); /* the parameters' gradients are assigned, then added to */
+  return xr_cross_attention(g, "attention", xr_add_of(g, "sum", q, again), xr_concat_of(g, "both", 2, (xr_var[]){kv, rest}, 1),
+                            (xr_attention_options){.heads = 1});
+}
 static xr_var token_at(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   return xr_token_at(g, "op", p[0], 1);
@@ -95,6 +107,17 @@ static xr_var token_at(xr_graph *g, const xr_var *p, xr_var *n) {
 static xr_var masked_mean(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "length", XR_I32, XR_SHAPE(3));
   return xr_masked_mean_of(g, "op", p[0], *n, 0);
+}
+static xr_var grid_mean(xr_graph *g, const xr_var *p, xr_var *n) { /* with and without a class token; both add to the gradient of x */
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), grid = xr_slice_of(g, "grid", x, 1, 1, 24);
+  return xr_add_of(g, "both", xr_grid_mean_of(g, "op", x, 6, 4, 2), xr_grid_mean_of(g, "grid", xr_add_of(g, "sum", grid, grid), 4, 6, 2));
+}
+static xr_var token_conv(xr_graph *g, const xr_var *p, xr_var *n) {
+  *n = xr_input(g, "length", XR_I32, XR_SHAPE(3));
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), y = xr_token_conv_of(g, "op", x, p[1], *n);
+  return xr_add_of(g, "both", xr_token_conv_of(g, "again", xr_add_of(g, "sum", x, y), p[1], (xr_var){0}),
+                   xr_token_conv_of(g, "wide", x, p[2], *n));
 }
 static xr_var elementwise(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
@@ -119,7 +142,8 @@ static xr_var add_broadcast_shared(xr_graph *g, const xr_var *p, xr_var *n) { /*
 static xr_var layer_scale(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   xr_var x = xr_scale_by(g, "x", p[0], 1.5f);
-  return xr_layer_scale(g, "op", x, xr_activate(g, "branch", xr_add_of(g, "sum", x, p[1]), XR_ACTIVATION_GELU), p[2]);
+  xr_var branch = xr_activate(g, "branch", xr_add_of(g, "sum", x, p[1]), XR_ACTIVATION_GELU);
+  return xr_layer_scale(g, "op", x, branch, xr_scale_by(g, "gamma", p[2], 1));
 }
 static xr_var layer_scale_itself(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
@@ -128,14 +152,14 @@ static xr_var layer_scale_itself(xr_graph *g, const xr_var *p, xr_var *n) {
 }
 static xr_var pair_features(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
-  xr_var v = xr_scale_by(g, "v", p[0], 1.5f), t = xr_scale_by(g, "t", p[1], 1);
-  return xr_add_of(g, "both", xr_pair_features(g, "op", v, t), xr_pair_features(g, "same", v, v));
+  xr_var v = xr_scale_by(g, "v", p[0], 1.5f), t = xr_scale_by(g, "t", p[1], 1), u = xr_scale_by(g, "u", p[1], 0.5f);
+  return xr_add_of(g, "both", xr_pair_features(g, "op", v, t), xr_pair_features(g, "same", u, u));
 }
 static xr_var gated_mix(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
-  xr_var z = xr_scale_by(g, "z", p[0], 1.5f), a = xr_scale_by(g, "a", p[1], 1);
-  xr_var mixed = xr_gated_mix(g, "mixed", z, a, p[2]);
-  return xr_gated_mix(g, "op", z, xr_gated_mix(g, "itself", mixed, mixed, mixed), a);
+  xr_var z = xr_scale_by(g, "z", p[0], 1.5f), a = xr_scale_by(g, "a", p[1], 1), b = xr_scale_by(g, "b", p[2], 1);
+  xr_var mixed = xr_gated_mix(g, "op", z, a, b);
+  return xr_gated_mix(g, "itself", mixed, mixed, mixed);
 }
 static xr_var dropout(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
@@ -206,8 +230,12 @@ static const gradient_case cases[] = {
     {"class_token", 3, {SHAPE(3, 2, 3, 5), SHAPE(1, 5), SHAPE(2, 4, 5)}, class_token, false},
     {"token_embedding", 2, {SHAPE(2, 3, 5), SHAPE(2, 2, 5)}, embedding, false},
     {"pick_token", 1, {SHAPE(3, 3, 4, 5)}, pick, false},
+    {"take_rows", 1, {SHAPE(3, 2, 3, 5)}, take_rows, false},
+    {"cross_projection", 4, {SHAPE(3, 2, 3, 4), SHAPE(3, 2, 5, 4), SHAPE(2, 12, 4), SHAPE(1, 12)}, cross_projection, false},
     {"token_at", 1, {SHAPE(3, 3, 4, 5)}, token_at, false},
     {"masked_mean", 1, {SHAPE(3, 3, 4, 5)}, masked_mean, false},
+    {"grid_mean", 1, {SHAPE(3, 2, 25, 5)}, grid_mean, false},
+    {"token_conv", 3, {SHAPE(3, 3, 4, 5), SHAPE(2, 5, 3), SHAPE(2, 5, 9)}, token_conv, false},
     {"scale, add, activations", 2, {SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, elementwise, false},
     {"add to itself", 1, {SHAPE(2, 5, 9)}, add_to_itself, false},
     {"add_broadcast", 3, {SHAPE(4, 3, 2, 4, 5), SHAPE(2, 4, 5), SHAPE(1, 5)}, add_broadcast, false},

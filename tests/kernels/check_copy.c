@@ -3,6 +3,7 @@
 #include "kernels/copy/concat.h"
 #include "kernels/copy/gather_rows.h"
 #include "kernels/copy/slice.h"
+#include "kernels/copy/take_rows.h"
 #include "kernels/copy/transpose.h"
 #include "tests/kernels/check.h"
 
@@ -114,10 +115,44 @@ static const check_case gather_cases[] = {
     {{2, 9, 520, 1, 0}}, {{5, 4, 24, 0, 2}}, {{5, 4, 24, 1, 3}}, {{0, 4, 8, 0, 0}},
 };
 
+/* Every `distance`-th row, then `unused` places without one. Bad indices on the device alone: out of range, and one that does not ascend,
+ * after which only y is looked at. */
+static xr_status take_rows(check_run *run) {
+  enum { MOST = 64 };
+  xr_take_rows a = {
+      .rows = check_size(run, 0), .width = check_size(run, 1), .dtype = check_dtype(run), .accumulate_dx = check_size(run, 4)};
+  const int64_t distance = check_size(run, 2), unused = check_size(run, 3), bad = check_size(run, 5);
+  int32_t index[MOST];
+  for (int64_t row = distance - 1; row < a.rows; row += distance) index[a.taken++] = (int32_t)row;
+  for (int64_t i = 0; i < unused; i++) index[a.taken++] = -1;
+  const bool host = !check_on_device(run);
+  if (bad && !host) index[1] = bad == 1 ? (int32_t)a.rows : bad == 2 ? -7 : index[0];
+  a.index = check_in_bytes(run, "index", index, (size_t)a.taken * sizeof *index);
+  a.x = check_in(run, "x", a.dtype, a.rows * a.width, CHECK_NORMAL);
+  a.y = copied(run, "y", a.dtype, a.taken * a.width);
+  XR_TRY(CHECK_CALL(run, xr_take_rows_forward, &a));
+  if (bad && host) {
+    const size_t row = (size_t)a.width * xr_dtype_bytes(a.dtype);
+    const int64_t wrong = bad < 3 ? 2 : 1; /* the row itself and, where it was out of range, the one that should lie above it */
+    memset((char *)a.y + row, 0xff, (size_t)wrong * row);
+  }
+  if (bad) return XR_OK;
+  a.dy = check_in(run, "dy", a.dtype, a.taken * a.width, CHECK_NORMAL);
+  a.dx = gradient(run, "dx", a.dtype, a.rows * a.width, a.accumulate_dx);
+  return CHECK_CALL(run, xr_take_rows_backward, &a);
+}
+
+static const check_case take_cases[] = {
+    {{1, 1, 1, 0, 0, 0}},   {{7, 5, 2, 0, 0, 0}},   {{7, 5, 2, 3, 1, 0}},   {{33, 64, 1, 9, 0, 0}},
+    {{40, 24, 7, 0, 1, 0}}, {{9, 520, 3, 1, 1, 0}}, {{20, 8, 30, 4, 0, 0}}, {{0, 8, 1, 2, 0, 0}},
+    {{9, 24, 2, 2, 0, 1}},  {{9, 24, 2, 2, 0, 2}},  {{9, 7, 2, 2, 0, 3}},
+};
+
 static const check_op ops[] = {
     {"slice", slice, "outer axis inner start length accumulate", CHECK_FLOATS, CHECK_CASES(slice_cases)},
     {"concat", concat, "outer inner axis0 axis1 axis2 accumulate without", CHECK_FLOATS, CHECK_CASES(concat_cases)},
     {"transpose", transpose, "dim0 dim1 dim2 dim3 order accumulate", CHECK_FLOATS, CHECK_CASES(transpose_cases)},
     {"gather_rows", gather_rows, "batch tokens width accumulate bad", CHECK_FLOATS, CHECK_CASES(gather_cases)},
+    {"take_rows", take_rows, "rows width distance unused accumulate bad", CHECK_FLOATS, CHECK_CASES(take_cases)},
 };
 CHECK_OPS(ops)

@@ -1,3 +1,4 @@
+#include "kernels/pool/grid_mean.h"
 #include "kernels/pool/masked_mean.h"
 #include "tests/kernels/check.h"
 
@@ -32,7 +33,42 @@ static const check_case cases[] = {
     {{7, 40, 264, 1, 1, 1}}, {{3, 4, 16, 5, 1, 0}}, {{3, 9, 24, 0, 2, 0}}, {{3, 9, 7, 1, 2, 1}},
 };
 
+static xr_status grid_mean(check_run *run) {
+  const xr_dtype dtype = check_dtype(run);
+  xr_grid_mean a = {.batch = check_size(run, 0), .first = check_size(run, 1), .width = check_size(run, 4), .dtype = dtype};
+  a.grid_height = check_size(run, 2);
+  a.grid_width = check_size(run, 3);
+  a.factor = check_size(run, 5);
+  a.accumulate_dx = check_size(run, 6);
+  const int64_t fine = a.batch * (a.first + a.grid_height * a.grid_width) * a.width;
+  const int64_t coarse = a.batch * xr_grid_mean_cells(&a) * a.width;
+  a.x = check_in(run, "x", dtype, fine, CHECK_NORMAL);
+  a.y = check_out(run, "y", dtype, coarse);
+  a.dy = check_in(run, "dy", dtype, coarse, CHECK_NORMAL);
+  a.dx = a.accumulate_dx ? check_inout(run, "dx", dtype, fine, CHECK_NORMAL) : check_out(run, "dx", dtype, fine);
+  XR_TRY(CHECK_CALL(run, xr_grid_mean_forward, &a));
+  return CHECK_CALL(run, xr_grid_mean_backward, &a);
+}
+
+static const check_case grid_mean_cases[] = {
+    {{1, 0, 1, 1, 1, 1, 0}, .golden = "single"},
+    {{2, 1, 6, 2, 7, 2, 0}, .golden = "halves"},
+    {{3, 0, 3, 6, 9, 3, 0}, .golden = "thirds"},
+    {{2, 1, 2, 3, 5, 1, 0}, .golden = "copy"},
+    {{1, 1, 4, 4, 33, 4, 0}, .golden = "whole"},
+    {{2, 1, 24, 8, 512, 2, 0}},
+    {{2, 1, 24, 8, 520, 4, 1}},
+    {{3, 0, 6, 9, 17, 3, 1}},
+    {{1, 0, 7, 14, 24, 7, 0}},
+    {{5, 1, 5, 5, 8, 5, 1}},
+    {{2, 1, 3, 2, 1030, 1, 1}},
+    {{0, 1, 4, 4, 8, 2, 0}},
+    {{2, 1, 4, 4, 0, 2, 0}},
+};
+
 static const check_op ops[] = {
     {"masked_mean", masked_mean, "batch tokens width first lengths accumulate", CHECK_FLOATS, CHECK_CASES(cases)},
+    {"grid_mean", grid_mean, "batch first grid_height grid_width width factor accumulate", CHECK_FLOATS, CHECK_CASES(grid_mean_cases),
+     .golden = "grid_mean"},
 };
 CHECK_OPS(ops)

@@ -2,6 +2,7 @@
 #include "kernels/copy/concat.h"
 #include "kernels/copy/gather_rows.h"
 #include "kernels/copy/slice.h"
+#include "kernels/copy/take_rows.h"
 #include "kernels/copy/transpose.h"
 #include "tests/support/golden.h"
 #include "tests/support/kernel.h"
@@ -181,6 +182,63 @@ Test(copy, gather_rows) {
   }
 }
 
+static void check_take(int64_t rows, int64_t width, int64_t taken, const int32_t *index, xr_dtype dtype) {
+  xr_blocks held = {.count = 0};
+  xr_take_rows a = {.rows = rows, .width = width, .taken = taken, .dtype = dtype, .index = index};
+  const int64_t whole = rows * width;
+  const void *old = xr_random_block(&held, dtype, whole, 3);
+  a.x = xr_random_block(&held, dtype, whole, 1);
+  a.dy = xr_random_block(&held, dtype, taken * width, 2);
+  a.y = xr_hold(&held, xr_poisoned(dtype, taken * width));
+  cr_assert(xr_take_rows_forward_cpu(&a) == XR_OK, "%s", xr_message());
+  for (int64_t i = 0; i < taken * width; i++)
+    cr_assert_eq(at(a.y, dtype, i), index[i / width] < 0 ? 0 : at(a.x, dtype, index[i / width] * width + i % width));
+  for (int accumulate = 0; accumulate < 2; accumulate++) {
+    a.accumulate_dx = accumulate;
+    a.dx = accumulate ? copy_of(&held, old, dtype, whole) : xr_hold(&held, xr_poisoned(dtype, whole));
+    cr_assert(xr_take_rows_backward_cpu(&a) == XR_OK, "%s", xr_message());
+    for (int64_t i = 0; i < whole; i++) {
+      float arrived = 0;
+      for (int64_t r = 0; r < taken; r++)
+        if (index[r] == i / width) arrived = at(a.dy, dtype, r * width + i % width);
+      cr_assert_eq(at(a.dx, dtype, i), accumulate ? sum_of(at(old, dtype, i), arrived, dtype) : arrived);
+    }
+  }
+  xr_release(&held);
+}
+
+Test(copy, take_rows) {
+  for (int d = 0; d < 2; d++) {
+    check_take(1, 1, 1, (const int32_t[]){0}, dtypes[d]);
+    check_take(7, 33, 4, (const int32_t[]){0, 2, 3, 6}, dtypes[d]);
+    check_take(5, 1100, 3, (const int32_t[]){4, -1, -1}, dtypes[d]);
+    check_take(3, 8, 3, (const int32_t[]){0, 1, 2}, dtypes[d]);
+    check_take(3, 8, 2, (const int32_t[]){-1, -1}, dtypes[d]);
+    check_take(3, 8, 0, NULL, dtypes[d]);
+  }
+  const struct {
+    int32_t index[3];
+    const char *message;
+  } bad[] = {{{0, 5, -1}, "place 1 asks for row 5 of 5 (counted from 0; -1: none)"},
+             {{0, -2, -1}, "place 1 asks for row -2 of 5"},
+             {{1, 1, 2}, "place 1 asks for row 1: rows ascend and -1 comes last"},
+             {{3, 4, 2}, "place 2 asks for row 2: rows ascend"},
+             {{3, -1, 4}, "place 2 asks for row 4: rows ascend"}};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    float y[3] = {9, 9, 9};
+    const float x[5] = {0};
+    const xr_take_rows a = {.rows = 5, .width = 1, .taken = 3, .dtype = XR_F32, .index = bad[i].index, .x = x, .y = y};
+    cr_assert_eq(xr_take_rows_forward_cpu(&a), XR_BAD_INPUT);
+    cr_assert(strstr(xr_message(), bad[i].message), "%s", xr_message());
+    cr_assert_eq(y[0], 9);
+    cr_assert_eq(xr_take_rows_backward_cpu(&a), XR_BAD_INPUT);
+  }
+  xr_take_rows a = {.rows = -1, .dtype = XR_F32};
+  cr_assert_eq(xr_take_rows_forward_cpu(&a), XR_BAD_SHAPE);
+  a.dtype = XR_U8;
+  cr_assert_eq(xr_take_rows_backward_cpu(&a), XR_UNSUPPORTED);
+}
+
 Test(copy, same_for_any_threads) {
   enum { OUTER = 5, AXIS = 31, INNER = 77, COUNT = OUTER * AXIS * INNER };
   xr_blocks held = {.count = 0};
@@ -195,5 +253,8 @@ Test(copy, same_for_any_threads) {
   XR_EXPECT_SAME_FOR_ANY_THREADS(xr_concat_forward_cpu(&concat), y, COUNT * sizeof(float));
   XR_EXPECT_SAME_FOR_ANY_THREADS(xr_transpose_forward_cpu(&transpose), y, COUNT * sizeof(float));
   XR_EXPECT_SAME_FOR_ANY_THREADS(xr_gather_rows_backward_cpu(&gather), y, COUNT * sizeof(float));
+  const int32_t rows[] = {0, 5, 77, 150, -1};
+  const xr_take_rows take = {.rows = OUTER * AXIS, .width = INNER, .taken = 5, .dtype = XR_F32, .index = rows, .dy = x, .dx = y};
+  XR_EXPECT_SAME_FOR_ANY_THREADS(xr_take_rows_backward_cpu(&take), y, COUNT * sizeof(float));
   xr_release(&held);
 }

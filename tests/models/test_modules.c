@@ -1,0 +1,168 @@
+/* Whole modules and losses, as `xreid module` runs them, against double-precision PyTorch (tests/oracle/modules.py): outputs and every
+ * gradient, in f32 and bf16, on every backend of this build. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/base/file.h"
+#include "host/base/memory.h"
+#include "host/io/npy.h"
+#include "host/train/run_module.h"
+#include "tests/support/golden.h"
+
+typedef struct {
+  const char *name, *module; /* of the golden case; of the module */
+  const char *options[6];
+} module_case;
+
+#define SPT_OPTIONS "loss.spt.m1=0.25", "loss.spt.beta=0.5", "loss.spt.gamma=0.25", "loss.spt.m3=0.0625"
+
+static const module_case cases[] = {
+    {"sdm", "sdm", {"loss.sdm.temperature=0.125"}},
+    {"sdm_semi", "sdm", {"loss.sdm.temperature=0.125", "loss.sdm.semi_weight=0.5"}},
+    {"id", "id", {NULL}},
+    {"cria", "cria", {NULL}},
+    {"cria_classified", "cria", {NULL}},
+    {"cria_two", "cria", {NULL}},
+    {"spt", "spt", {SPT_OPTIONS}},
+    {"imfi_image", "imfi", {"imfi.heads=2"}},
+    {"imfi_text", "imfi", {"imfi.heads=2"}},
+    {"imfi_concat", "imfi", {"imfi.heads=2", "imfi.mode=concat"}},
+    {"crl_mlp", "crl", {"crl.kind=mlp"}},
+    {"crl_gated", "crl", {"crl.kind=gated"}},
+    {"crl_sum", "crl", {"crl.kind=sum"}},
+    {"crl_transformer", "crl", {"crl.kind=transformer"}},
+};
+enum { CASES = sizeof cases / sizeof *cases };
+
+/* ---- arrays of a case: inputs are f32 or i32, results f64 */
+typedef void (*array_visitor)(const xr_golden *golden, const xr_stored_tensor *tensor, const char *name, const void *context);
+
+static int visit(const xr_golden *golden, xr_dtype first, xr_dtype second, array_visitor visitor, const void *context) {
+  const size_t length = strlen(golden->name);
+  int count = 0;
+  for (size_t i = 0; i < xr_safetensors_count(golden->file); i++) {
+    const xr_stored_tensor *t = xr_safetensors_at(golden->file, i);
+    if (strncmp(t->name, golden->name, length) != 0 || t->name[length] != '.' || strstr(t->name, ".naive_")) continue;
+    if (t->dtype != first && t->dtype != second) continue;
+    visitor(golden, t, t->name + length + 1, context);
+    count++;
+  }
+  return count;
+}
+
+static void path_of(char path[XR_PATH_MAX], const char *folder, const char *name) {
+  char file[300];
+  snprintf(file, sizeof file, "%s.npy", name);
+  cr_assert(xr_path_join(path, folder, file) == XR_OK, "%s", xr_message());
+}
+
+static void write_input(const xr_golden *golden, const xr_stored_tensor *tensor, const char *name, const void *folder) {
+  (void)golden;
+  char path[XR_PATH_MAX];
+  path_of(path, folder, name);
+  cr_assert(xr_npy_write(path, tensor->dtype, tensor->rank, tensor->dim, tensor->data) == XR_OK, "%s", xr_message());
+}
+
+typedef struct {
+  const char *folder;
+  xr_dtype precision;
+} expectation;
+
+static void check_result(const xr_golden *golden, const xr_stored_tensor *tensor, const char *name, const void *context) {
+  const expectation *e = context;
+  char path[XR_PATH_MAX];
+  xr_npy *file;
+  path_of(path, e->folder, name);
+  cr_assert(xr_npy_open(&file, path) == XR_OK, "%s: %s", golden->name, xr_message());
+  cr_assert(file->dtype == XR_F32 && file->count == xr_stored_elements(tensor), "%s.%s: another size or type", golden->name, name);
+  xr_golden_expect(golden, name, file->data, XR_F32, e->precision);
+  xr_npy_close(file);
+}
+
+/* ---- folders */
+static void make_folder(char path[64]) {
+  snprintf(path, 64, "/tmp/xreid_test_modules_XXXXXX");
+  cr_assert(mkdtemp(path), "no temporary folder");
+}
+
+static void remove_folder(const char *path) {
+  char command[100];
+  snprintf(command, sizeof command, "rm -rf '%s'", path);
+  cr_assert_eq(system(command), 0);
+}
+
+static void run_case(const xr_golden *all, const module_case *c, xr_backend backend, xr_dtype compute) {
+  const xr_golden golden = {.file = all->file, .name = c->name};
+  char in[64], out[64];
+  make_folder(in);
+  make_folder(out);
+  cr_assert_gt(visit(&golden, XR_F32, XR_I32, write_input, in), 0);
+  size_t options = 0;
+  while (c->options[options]) options++;
+  xr_config *config;
+  cr_assert(xr_config_load(&config, NULL, c->options, options) == XR_OK, "%s", xr_message());
+  const xr_module_options how = {.in = in, .out = out, .compute = compute, .backend = backend};
+  cr_assert(xr_module_run(xr_module_find(c->module), config, &how) == XR_OK, "%s: %s", c->name, xr_message());
+  cr_assert_gt(visit(&golden, XR_F64, XR_F64, check_result, &(expectation){out, compute}), 1, "outputs and gradients are checked");
+  xr_config_free(config);
+  remove_folder(in);
+  remove_folder(out);
+}
+
+static void run_all(xr_backend backend, xr_dtype compute) {
+  xr_golden golden = xr_golden_open("modules");
+  for (int i = 0; i < CASES; i++) run_case(&golden, &cases[i], backend, compute);
+  xr_golden_close(&golden);
+}
+
+Test(modules, f32) { run_all(XR_CPU, XR_F32); }
+Test(modules, bf16) { run_all(XR_CPU, XR_BF16); }
+
+#ifdef XREID_CUDA
+Test(modules, f32_on_cuda) {
+  xr_device device;
+  if (xr_device_open(&device, "cuda") != XR_OK) cr_skip_test("%s", xr_message());
+  run_all(XR_CUDA, XR_F32);
+}
+
+Test(modules, bf16_on_cuda) {
+  xr_device device;
+  if (xr_device_open(&device, "cuda") != XR_OK) cr_skip_test("%s", xr_message());
+  run_all(XR_CUDA, XR_BF16);
+}
+#endif
+
+/* ---- what goes wrong */
+Test(modules, wrong_inputs_are_named) {
+  char in[64], out[64];
+  make_folder(in);
+  make_folder(out);
+  xr_config *config;
+  cr_assert_eq(xr_config_load(&config, NULL, NULL, 0), XR_OK);
+  const xr_module_options how = {.in = in, .out = out};
+  const xr_module *sdm = xr_module_find("sdm");
+  cr_assert_eq(xr_module_run(sdm, config, &how), XR_NOT_FOUND);
+  cr_assert(strstr(xr_message(), "image.npy"), "%s", xr_message());
+
+  char path[XR_PATH_MAX];
+  const float values[12] = {0};
+  path_of(path, in, "image");
+  cr_assert_eq(xr_npy_write(path, XR_F32, 2, (int64_t[]){3, 4}, values), XR_OK);
+  path_of(path, in, "text");
+  cr_assert_eq(xr_npy_write(path, XR_F32, 2, (int64_t[]){3, 2}, values), XR_OK);
+  cr_assert_eq(xr_module_run(sdm, config, &how), XR_BAD_INPUT);
+  cr_assert(strstr(xr_message(), "text.npy is [3, 2], expected is [B, D]"), "%s", xr_message());
+
+  cr_assert_eq(xr_npy_write(path, XR_F32, 2, (int64_t[]){3, 4}, values), XR_OK);
+  path_of(path, in, "identity");
+  cr_assert_eq(xr_npy_write(path, XR_F32, 1, (int64_t[]){3}, values), XR_OK);
+  cr_assert_eq(xr_module_run(sdm, config, &how), XR_BAD_INPUT);
+  cr_assert(strstr(xr_message(), "identity.npy holds f32, expected are whole numbers"), "%s", xr_message());
+  cr_assert_null(xr_module_find("nothing"));
+  xr_config_free(config);
+  remove_folder(in);
+  remove_folder(out);
+}
