@@ -8,6 +8,7 @@
 #include "host/eval/result_json.h"
 #include "models/weights.h"
 #include "tools/commands.h"
+#include "tools/output.h"
 #include "tools/print_evaluation.h"
 #include "tools/run_options.h"
 #include "tools/weights_file.h"
@@ -46,14 +47,10 @@ static xr_status evaluate(const xr_config *config, xr_device device, bool no_gra
 }
 
 static int report(const xr_evaluation *result, const char *json) {
-  if (!json || strcmp(json, "-") != 0) xr_print_evaluation(result);
+  if (!xr_is_standard_output(json)) xr_print_evaluation(result);
   if (!json) return XR_EXIT_DONE;
   char *out = xr_eval_json(result, 1);
-  xr_status status = out ? XR_OK : XR_NO_MEMORY;
-  if (out && strcmp(json, "-") == 0)
-    puts(out);
-  else if (out)
-    status = xr_write_file(json, out, strlen(out));
+  xr_status status = xr_write_output(json, out);
   free(out);
   return status == XR_OK ? XR_EXIT_DONE : xr_command_failed();
 }

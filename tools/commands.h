@@ -7,6 +7,7 @@ int xr_command_tokenize(int argc, char **argv);
 int xr_command_rank(int argc, char **argv);
 int xr_command_train(int argc, char **argv);
 int xr_command_eval(int argc, char **argv);
+int xr_command_reproduce(int argc, char **argv);
 int xr_command_plan(int argc, char **argv);
 int xr_command_bench(int argc, char **argv);
 int xr_command_embed(int argc, char **argv);

@@ -70,10 +70,16 @@ static xr_status write_environment(const xr_run_folder *run) {
                                           "threads", thread_count(), "cores", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "onednn", onednn));
 }
 
-/* What may differ between a run and its continuation: how long it goes, what it says, where files lie. */
-static void level_what_may_differ(xr_config *c, const xr_config *with) {
-  c->train.epochs = with->train.epochs;
-  c->train.max_steps = with->train.max_steps;
+/* What may differ between a run and its continuation: how long it goes, what it says, where files lie, what it is compared with. */
+static void level_what_may_differ(xr_config *c, const xr_config *with, bool length) {
+  if (length) {
+    c->train.epochs = with->train.epochs;
+    c->train.max_steps = with->train.max_steps;
+  }
+  c->name = with->name;
+  c->paper = with->paper;
+  c->ablation = with->ablation;
+  c->ablation_count = with->ablation_count;
   c->train.log_every = with->train.log_every;
   c->train.checkpoint_every_epochs = with->train.checkpoint_every_epochs;
   c->train.keep = with->train.keep;
@@ -83,22 +89,29 @@ static void level_what_may_differ(xr_config *c, const xr_config *with) {
   c->data.cache_mib = with->data.cache_mib;
 }
 
-static xr_status check_same_run(const char *path, const xr_config *config) {
-  xr_config *known;
+static xr_status check_same_run(const char *path, const xr_config *config, bool length_may_differ) {
+  xr_config *known, level;
   uint64_t a = 0, b = 0;
   XR_TRY(xr_config_load(&known, path, NULL, 0));
-  if (known->train.epochs != config->train.epochs && config->schedule.kind == XR_CONFIG_COSINE)
+  if (length_may_differ && known->train.epochs != config->train.epochs && config->schedule.kind == XR_CONFIG_COSINE)
     xr_warn("train.epochs was %lld and is %lld now: the cosine schedule is another one from here on", (long long)known->train.epochs,
             (long long)config->train.epochs);
-  level_what_may_differ(known, config);
-  xr_status status = xr_config_hash(known, &a);
+  level = *known; /* its texts belong to `known` and, where levelled, to `config` */
+  level_what_may_differ(&level, config, length_may_differ);
+  xr_status status = xr_config_hash(&level, &a);
   if (status == XR_OK) status = xr_config_hash(config, &b);
   xr_config_free(known);
   if (status == XR_OK && a != b)
     status = xr_fail(XR_BAD_INPUT,
-                     "%s: the run to be resumed has another configuration; resume it with that file, or start a new run in another folder",
+                     "%s: the run there has another configuration; go on with that file, or start a new run in another folder (--out)",
                      path);
   return status;
+}
+
+xr_status xr_run_folder_check(const char *folder, const xr_config *config) {
+  char path[XR_PATH_MAX];
+  XR_TRY(xr_path_join(path, folder, "config.yaml"));
+  return xr_is_file(path) ? check_same_run(path, config, false) : XR_OK;
 }
 
 static xr_status fill(xr_run_folder *run, const xr_config *config, bool resume) {
@@ -109,7 +122,7 @@ static xr_status fill(xr_run_folder *run, const xr_config *config, bool resume) 
   XR_TRY(xr_run_folder_path(run, "config.yaml", path));
   if (xr_is_file(path) && !resume)
     return xr_fail(XR_BAD_INPUT, "%s holds a run already; add --resume to go on with it, or choose another --out", run->folder);
-  if (xr_is_file(path)) XR_TRY(check_same_run(path, config));
+  if (xr_is_file(path)) XR_TRY(check_same_run(path, config, true));
   XR_TRY(xr_make_folders(run->checkpoints));
   XR_TRY(xr_config_to_yaml(config, &yaml));
   xr_status status = xr_write_file(path, yaml, strlen(yaml));

@@ -18,6 +18,8 @@ typedef struct {
  * `resume` is set; then its configuration must be this one, but for train.epochs, train.max_steps and what only concerns logging and files.
  */
 xr_status xr_run_folder_open(xr_run_folder *run, const char *folder, const xr_config *config, bool resume);
+/* XR_BAD_INPUT when `folder` holds a run of another configuration, the length of the training included. XR_OK also without any run. */
+xr_status xr_run_folder_check(const char *folder, const xr_config *config);
 void xr_run_folder_close(xr_run_folder *run);
 
 /* Removes what was logged after step `last`, for a run that goes on from there. */
