@@ -89,7 +89,7 @@ static void train(xr_graph *g, const xr_model_context *context, xr_training_grap
   xr_var combined = xr_crl(g, c, &pair);
   if (c->loss.cria.weight > 0) {
     xr_var cria = xr_cria_loss(g, context, v.feature, t.feature, combined, out->identity, &out->identity_samples);
-    xr_output(g, "identity_samples", out->identity_samples);
+    if (out->identity_samples.id) xr_output(g, "identity_samples", out->identity_samples);
     xr_add_loss(out, "cria", c->loss.cria.weight, cria);
   }
 
@@ -102,14 +102,14 @@ static void train(xr_graph *g, const xr_model_context *context, xr_training_grap
 
 static void encode_images(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out) {
   side s = image_side(g, context, xr_image_input(g, context, out), (xr_var){0});
-  xr_encoder_result(g, "image_features", s.feature, out);
+  xr_encoder_result(g, "image_features", s.feature, s.tokens, out);
 }
 
 static void encode_texts(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out) {
   xr_var ids = xr_caption_input(g, context, out);
   xr_var length = key_length(g, context, &out->length, &out->joint_length, &out->joint_scales);
   side s = text_side(g, context, ids, out->end, length);
-  xr_encoder_result(g, "text_features", s.feature, out);
+  xr_encoder_result(g, "text_features", s.feature, s.tokens, out);
 }
 
 const xr_method xr_cmsn = {.name = "cmsn", .train = train, .encode_images = encode_images, .encode_texts = encode_texts};

@@ -26,7 +26,14 @@ xr_var xr_cria_loss(xr_graph *g, const xr_model_context *context, xr_var image, 
   xr_var unit[3];
   xr_scope_begin(g, "cria");
   for (int i = 0; i < sets; i++) unit[i] = xr_l2_normalize_rows(g, names[i], given[i]);
-  xr_var alignment = xr_centre_alignment_loss(g, "centres", sets, unit, identity, options_of(c), samples);
+  xr_var alignment;
+  if (c->loss.cria.kind == XR_CONFIG_CRIA_MEMORY)
+    alignment = xr_centre_memory_loss(g, "memory", sets, unit, identity,
+                                      (xr_centre_memory_options){.classes = context->classes,
+                                                                 .momentum = (float)c->loss.cria.momentum,
+                                                                 .stop_gradient_combined = c->loss.cria.stop_gradient});
+  else
+    alignment = xr_centre_alignment_loss(g, "centres", sets, unit, identity, options_of(c), samples);
   xr_scope_end(g);
   if (!combined.id || c->loss.cria.classify == 0) return alignment;
   xr_var identities = xr_combined_identity_loss(g, context, combined, identity);

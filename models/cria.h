@@ -10,6 +10,6 @@
 #include "models/method.h"
 
 /* image, text, combined [B, D]; combined may be empty. identity i32 [B] -> f32 [1]. *samples (or NULL) receives how many samples an
- * identity has in the batch on average, f32 [1]: near 1 the centres are single samples. */
+ * identity has in the batch on average, f32 [1]: near 1 the centres are single samples; with kind memory, which does not mind, nothing. */
 xr_var xr_cria_loss(xr_graph *g, const xr_model_context *context, xr_var image, xr_var text, xr_var combined, xr_var identity,
                     xr_var *samples);

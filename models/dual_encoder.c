@@ -37,7 +37,8 @@ xr_var xr_caption_input(xr_graph *g, const xr_model_context *context, xr_encoder
   return out->ids;
 }
 
-void xr_encoder_result(xr_graph *g, const char *name, xr_var features, xr_encoder_graph *out) {
+void xr_encoder_result(xr_graph *g, const char *name, xr_var features, xr_var tokens, xr_encoder_graph *out) {
+  out->tokens = tokens;
   out->features = xr_cast_to(g, "features", features, XR_F32);
   xr_output(g, name, out->features);
 }

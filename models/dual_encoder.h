@@ -11,7 +11,7 @@ xr_var xr_dual_encoder_inputs(xr_graph *g, const xr_model_context *context, xr_t
 /* ---- inputs of an encoder, and its result */
 xr_var xr_image_input(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out);
 xr_var xr_caption_input(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out); /* and end */
-void xr_encoder_result(xr_graph *g, const char *name, xr_var features, xr_encoder_graph *out);
+void xr_encoder_result(xr_graph *g, const char *name, xr_var features, xr_var tokens, xr_encoder_graph *out);
 
 /* ---- towers: projected tokens, [B, 1 + patches, D] and [B, context, D]. decisions may be empty, taps NULL. */
 xr_var xr_image_tokens(xr_graph *g, const xr_model_context *context, xr_var pixels, xr_var decisions, xr_taps *taps);

@@ -11,7 +11,8 @@ xr_taps xr_imfi_taps(const xr_config *c, xr_modality modality) {
   const bool own = modality == XR_TEXT && c->imfi.text_taps_count > 0;
   const int64_t *after = own ? c->imfi.text_taps : c->imfi.taps;
   xr_taps taps = {.count = (int)(own ? c->imfi.text_taps_count : c->imfi.taps_count) - 1};
-  for (int i = 0; i < taps.count; i++) taps.after[i] = after[i];
+  const bool by_depth = c->imfi.mode != XR_CONFIG_IMFI_OFF && c->imfi.mode != XR_CONFIG_IMFI_SPATIAL;
+  for (int i = 0; i < taps.count; i++) taps.after[i] = by_depth ? after[i] : 0; /* 0: no block's */
   return taps;
 }
 
@@ -30,16 +31,28 @@ xr_var xr_imfi_code(xr_graph *g, xr_var tokens, int scale) {
   return tokens;
 }
 
-void xr_imfi_scales(xr_graph *g, const xr_config *c, const xr_taps *taps, xr_var last, xr_imfi_input *in) {
+/* Scale s by depth: a tapped block, or the tower's result. */
+static xr_var tapped(xr_graph *g, const xr_config *c, xr_modality modality, const xr_taps *taps, xr_var last, int s) {
   static const char *const towers_own[XR_MODALITIES] = {"visual.proj", "text_projection"};
+  return s < taps->count ? project(g, towers_own[modality], taps->stream[s], c->model.embed) : last;
+}
+
+/* Scale s in space: the image's grid averaged over cells of 2^s x 2^s tokens, a text convolved over windows of 2 s + 1. */
+static xr_var pooled(xr_graph *g, const xr_config *c, const xr_imfi_input *in, xr_var last, int s) {
+  const int64_t height = (c->image.height - c->image.patch) / c->image.stride + 1,
+                width = (c->image.width - c->image.patch) / c->image.stride + 1;
+  if (in->modality == XR_IMAGE) return xr_grid_mean_of(g, "cells", last, height, width, (int64_t)1 << s);
+  const int64_t window = 2 * s + 1;
+  xr_var weight = xr_param(g, "window", XR_SHAPE(c->model.embed, window), (xr_init){XR_INIT_ONE, 1.0f / (float)window});
+  return xr_token_conv_of(g, "words", last, weight, in->length);
+}
+
+void xr_imfi_scales(xr_graph *g, const xr_config *c, const xr_taps *taps, xr_var last, xr_imfi_input *in) {
   in->scales = taps->count + 1;
   for (int s = 0; s < in->scales; s++) {
-    xr_var tokens = last;
-    if (s < taps->count) {
-      xr_scope_begin(g, "imfi.%s.scale.%d", modality_name[in->modality], s);
-      tokens = project(g, towers_own[in->modality], taps->stream[s], c->model.embed);
-      xr_scope_end(g);
-    }
+    xr_scope_begin(g, "imfi.%s.scale.%d", modality_name[in->modality], s);
+    xr_var tokens = c->imfi.mode == XR_CONFIG_IMFI_SPATIAL ? pooled(g, c, in, last, s) : tapped(g, c, in->modality, taps, last, s);
+    xr_scope_end(g);
     in->tokens[s] = xr_imfi_code(g, tokens, s);
   }
 }

@@ -31,8 +31,8 @@ xr_var xr_imfi_feature(xr_graph *g, const xr_config *config, const xr_imfi_input
 
 /* The taps that the configuration asks of a tower. The last block is not tapped: its tokens are the tower's result. */
 xr_taps xr_imfi_taps(const xr_config *config, xr_modality modality);
-/* The scales of in->modality, into in->scales and in->tokens: LN and projection of the tapped streams, then `last`, the tower's projected
- * tokens; each with its code. The projections start like the tower's own. */
+/* The scales of in->modality, into in->scales and in->tokens, each with its code: LN and projection of the tapped streams, then `last`, the
+ * tower's projected tokens. The projections start like the tower's own. imfi.mode spatial: as many poolings of `last`. */
 void xr_imfi_scales(xr_graph *g, const xr_config *config, const xr_taps *taps, xr_var last, xr_imfi_input *in);
 /* X_s + e_s */
 xr_var xr_imfi_code(xr_graph *g, xr_var tokens, int scale);

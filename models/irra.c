@@ -25,12 +25,12 @@ static void train(xr_graph *g, const xr_model_context *context, xr_training_grap
 
 static void encode_images(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out) {
   xr_var tokens = xr_image_tokens(g, context, xr_image_input(g, context, out), (xr_var){0}, NULL);
-  xr_encoder_result(g, "image_features", xr_image_feature(g, tokens), out);
+  xr_encoder_result(g, "image_features", xr_image_feature(g, tokens), tokens, out);
 }
 
 static void encode_texts(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out) {
   xr_var tokens = xr_text_tokens(g, context, xr_caption_input(g, context, out), NULL);
-  xr_encoder_result(g, "text_features", xr_text_feature(g, tokens, out->end), out);
+  xr_encoder_result(g, "text_features", xr_text_feature(g, tokens, out->end), tokens, out);
 }
 
 const xr_method xr_irra = {.name = "irra", .train = train, .encode_images = encode_images, .encode_texts = encode_texts};

@@ -33,11 +33,11 @@ typedef struct {
   const char *loss_name[XR_MAX_LOSSES];
 } xr_training_graph;
 
-/* Inputs and result of one side of retrieval: features [B, embed], f32, not normalised. */
+/* Inputs and result of one side of retrieval: features [B, embed], f32, not normalised; tokens [B, N, embed], the tower's projected ones. */
 typedef struct {
   xr_var pixels, ids, end, length, joint_length; /* as in xr_training_graph */
   int32_t joint_scales;
-  xr_var features;
+  xr_var features, tokens;
 } xr_encoder_graph;
 
 typedef struct {

@@ -1,12 +1,90 @@
 #include "tools/bench_cases.h"
 
-/* The width and token counts of CLIP ViT-B/16 at 384 x 128 and of its text tower; 11,003 identities as in CUHK-PEDES. */
-enum { IMAGE_TOKENS = 193, IMAGE_WIDTH = 768, TEXT_TOKENS = 77, TEXT_WIDTH = 512, EMBED = 512, CLASSES = 11003, VOCABULARY = 49408 };
+#include "host/base/random.h"
 
-/* A tensor of random numbers whose gradient is wanted. */
+xr_bench_sizes xr_bench_paper_sizes(int64_t batch) {
+  return (xr_bench_sizes){.batch = batch,
+                          .height = 384,
+                          .width = 128,
+                          .patch = 16,
+                          .image_tokens = 193,
+                          .image_width = 768,
+                          .image_heads = 12,
+                          .text_tokens = 77,
+                          .text_width = 512,
+                          .text_heads = 8,
+                          .embed = 512,
+                          .queries = 8,
+                          .classes = 11003,
+                          .vocabulary = 49408,
+                          .masked = (batch * 15 + 3) / 4,
+                          .parameters = 155262203};
+}
+
+xr_bench_sizes xr_bench_small_sizes(int64_t batch) {
+  return (xr_bench_sizes){.batch = batch,
+                          .height = 16,
+                          .width = 8,
+                          .patch = 4,
+                          .image_tokens = 9,
+                          .image_width = 64,
+                          .image_heads = 2,
+                          .text_tokens = 7,
+                          .text_width = 32,
+                          .text_heads = 1,
+                          .embed = 32,
+                          .queries = 2,
+                          .classes = 13,
+                          .vocabulary = 101,
+                          .masked = 5,
+                          .parameters = 40003};
+}
+
+/* ---- values of integers */
+static uint32_t below(uint64_t key, int64_t i, int64_t limit) {
+  return xr_below(xr_philox_at(key, 0, (uint64_t)i).word[0], (uint32_t)limit);
+}
+
+static void classes_of(const xr_bench_sizes *s, uint64_t key, xr_shape shape, int32_t *values) {
+  for (int64_t i = 0; i < xr_elements(shape); i++) values[i] = (int32_t)below(key, i, s->classes);
+}
+
+static void words_of(const xr_bench_sizes *s, uint64_t key, xr_shape shape, int32_t *values) {
+  for (int64_t i = 0; i < xr_elements(shape); i++) values[i] = (int32_t)below(key, i, s->vocabulary);
+}
+
+/* Spread evenly over the batch's places, ascending as the operation wants them. */
+static void places_of(const xr_bench_sizes *s, uint64_t key, xr_shape shape, int32_t *values) {
+  const int64_t count = xr_elements(shape);
+  (void)key;
+  for (int64_t i = 0; i < count; i++) values[i] = (int32_t)(i * s->batch * s->text_tokens / count);
+}
+
+/* Captions fill about a third of their places; the rest is padding, whose gradient goes to one row of the table. */
+static void captions_of(const xr_bench_sizes *s, uint64_t key, xr_shape shape, int32_t *values) {
+  words_of(s, key, shape, values);
+  for (int64_t i = 0; i < xr_elements(shape); i++)
+    if (i % s->text_tokens > s->text_tokens / 3) values[i] = 0;
+}
+
+/* Every second image mirrored and erased in a quarter of its area, all shifted. */
+static void decisions_of(const xr_bench_sizes *s, uint64_t key, xr_shape shape, int32_t *values) {
+  xr_augment_decision *d = (xr_augment_decision *)values;
+  for (int64_t b = 0; b < shape.dim[0]; b++)
+    d[b] = (xr_augment_decision){.flip = b % 2 == 0,
+                                 .crop_x = (int32_t)below(key, 2 * b, 21) - 10,
+                                 .crop_y = (int32_t)below(key, 2 * b + 1, 21) - 10,
+                                 .erase_x = (int32_t)s->width / 4,
+                                 .erase_y = (int32_t)s->height / 4,
+                                 .erase_width = b % 2 ? (int32_t)s->width / 2 : 0,
+                                 .erase_height = b % 2 ? (int32_t)s->height / 2 : 0};
+}
+
+/* ---- operations */
+/* A tensor of random numbers in the compute dtype whose gradient is wanted. */
 static xr_var random_tensor(xr_graph *g, const char *name, xr_shape shape) {
-  xr_var p = xr_param(g, name, XR_SHAPE(xr_rows(shape), xr_last_dim(shape)), (xr_init){XR_INIT_NORMAL, 1});
-  return xr_reshape(g, name, xr_scale_by(g, name, p, 1), shape);
+  xr_var p = xr_param_f32(g, name, XR_SHAPE(xr_rows(shape), xr_last_dim(shape)), (xr_init){XR_INIT_NORMAL, 1});
+  return xr_reshape(g, name, xr_cast_to(g, name, xr_scale_by(g, name, p, 1), xr_graph_options_of(g).compute), shape);
 }
 
 static xr_var linear(xr_graph *g, int64_t rows, int64_t in, int64_t out, xr_activation_kind activation) {
@@ -14,61 +92,120 @@ static xr_var linear(xr_graph *g, int64_t rows, int64_t in, int64_t out, xr_acti
   return xr_linear_with(g, "op", x, w, xr_param(g, "b", XR_SHAPE(out), (xr_init){XR_INIT_ZERO, 0}),
                         (xr_linear_options){.activation = activation});
 }
-
-static xr_var image_fc(xr_graph *g, int64_t b) {
-  return linear(g, b * IMAGE_TOKENS, IMAGE_WIDTH, 4 * IMAGE_WIDTH, XR_ACTIVATION_QUICK_GELU);
+static xr_var image_qkv(xr_graph *g, const xr_bench_sizes *s) {
+  return linear(g, s->batch * s->image_tokens, s->image_width, 3 * s->image_width, XR_ACTIVATION_NONE);
 }
-static xr_var image_qkv(xr_graph *g, int64_t b) { return linear(g, b * IMAGE_TOKENS, IMAGE_WIDTH, 3 * IMAGE_WIDTH, XR_ACTIVATION_NONE); }
-static xr_var text_fc(xr_graph *g, int64_t b) { return linear(g, b * TEXT_TOKENS, TEXT_WIDTH, 4 * TEXT_WIDTH, XR_ACTIVATION_QUICK_GELU); }
-static xr_var tiny_fc(xr_graph *g, int64_t b) { return linear(g, b * 49, 128, 512, XR_ACTIVATION_QUICK_GELU); }
+static xr_var image_fc(xr_graph *g, const xr_bench_sizes *s) {
+  return linear(g, s->batch * s->image_tokens, s->image_width, 4 * s->image_width, XR_ACTIVATION_QUICK_GELU);
+}
+static xr_var text_qkv(xr_graph *g, const xr_bench_sizes *s) {
+  return linear(g, s->batch * s->text_tokens, s->text_width, 3 * s->text_width, XR_ACTIVATION_NONE);
+}
+static xr_var text_fc(xr_graph *g, const xr_bench_sizes *s) {
+  return linear(g, s->batch * s->text_tokens, s->text_width, 4 * s->text_width, XR_ACTIVATION_QUICK_GELU);
+}
+static xr_var classifier(xr_graph *g, const xr_bench_sizes *s) { return linear(g, s->batch, s->embed, s->classes, XR_ACTIVATION_NONE); }
+static xr_var mlm_logits(xr_graph *g, const xr_bench_sizes *s) { return linear(g, s->masked, s->embed, s->vocabulary, XR_ACTIVATION_NONE); }
 
 static xr_var attention(xr_graph *g, int64_t b, int64_t tokens, int64_t width, int64_t heads, bool causal) {
   return xr_self_attention(g, "op", random_tensor(g, "qkv", XR_SHAPE(b, tokens, 3 * width)),
                            (xr_attention_options){.heads = heads, .causal = causal});
 }
-
-static xr_var attention_image(xr_graph *g, int64_t b) { return attention(g, b, IMAGE_TOKENS, IMAGE_WIDTH, 12, false); }
-static xr_var attention_text(xr_graph *g, int64_t b) { return attention(g, b, TEXT_TOKENS, TEXT_WIDTH, 8, true); }
-
-static xr_var layernorm(xr_graph *g, int64_t b) {
-  return xr_layernorm_of(g, random_tensor(g, "x", XR_SHAPE(b * IMAGE_TOKENS, IMAGE_WIDTH)), "op", 1e-5f);
+static xr_var attention_image(xr_graph *g, const xr_bench_sizes *s) {
+  return attention(g, s->batch, s->image_tokens, s->image_width, s->image_heads, false);
 }
-static xr_var add_layernorm(xr_graph *g, int64_t b) {
-  xr_shape shape = XR_SHAPE(b * IMAGE_TOKENS, IMAGE_WIDTH);
+static xr_var attention_text(xr_graph *g, const xr_bench_sizes *s) {
+  return attention(g, s->batch, s->text_tokens, s->text_width, s->text_heads, true);
+}
+
+static xr_var multiscale(xr_graph *g, const xr_bench_sizes *s, int64_t tokens) {
+  static const char *const names[] = {"kv0", "kv1", "kv2"};
+  xr_var kv[3];
+  for (int i = 0; i < 3; i++) kv[i] = random_tensor(g, names[i], XR_SHAPE(s->batch, tokens, 2 * s->text_width));
+  return xr_multiscale_attention_of(
+      g, "op", random_tensor(g, "q", XR_SHAPE(s->queries, s->text_width)), 3, kv,
+      (xr_multiscale_options){.heads = s->text_heads, .gate = xr_param(g, "gate", XR_SHAPE(s->text_width), (xr_init){XR_INIT_NORMAL, 1})});
+}
+static xr_var multiscale_image(xr_graph *g, const xr_bench_sizes *s) { return multiscale(g, s, s->image_tokens); }
+static xr_var multiscale_text(xr_graph *g, const xr_bench_sizes *s) { return multiscale(g, s, s->text_tokens); }
+
+static xr_var layernorm(xr_graph *g, const xr_bench_sizes *s) {
+  return xr_layernorm_of(g, random_tensor(g, "x", XR_SHAPE(s->batch * s->image_tokens, s->image_width)), "op", 1e-5f);
+}
+static xr_var add_layernorm(xr_graph *g, const xr_bench_sizes *s) {
+  xr_shape shape = XR_SHAPE(s->batch * s->image_tokens, s->image_width);
   xr_var sum, y = xr_add_layernorm(g, random_tensor(g, "x", shape), random_tensor(g, "residual", shape), "op", 1e-5f, &sum);
   return y;
 }
-static xr_var quick_gelu(xr_graph *g, int64_t b) {
-  return xr_activate(g, "op", random_tensor(g, "x", XR_SHAPE(b * IMAGE_TOKENS, 4 * IMAGE_WIDTH)), XR_ACTIVATION_QUICK_GELU);
+static xr_var quick_gelu(xr_graph *g, const xr_bench_sizes *s) {
+  return xr_activate(g, "op", random_tensor(g, "x", XR_SHAPE(s->batch * s->image_tokens, 4 * s->image_width)), XR_ACTIVATION_QUICK_GELU);
 }
-static xr_var token_embedding(xr_graph *g, int64_t b) {
-  xr_var table = xr_param(g, "table", XR_SHAPE(VOCABULARY, TEXT_WIDTH), (xr_init){XR_INIT_NORMAL, 1});
-  return xr_embed_tokens(g, "op", xr_input(g, "ids", XR_I32, XR_SHAPE(b, TEXT_TOKENS)), table,
-                         xr_param(g, "position", XR_SHAPE(TEXT_TOKENS, TEXT_WIDTH), (xr_init){XR_INIT_NORMAL, 1}));
+static xr_var l2_normalize(xr_graph *g, const xr_bench_sizes *s) {
+  return xr_l2_normalize_rows(g, "op", random_tensor(g, "x", XR_SHAPE(s->batch, s->embed)));
 }
-static xr_var l2_normalize(xr_graph *g, int64_t b) { return xr_l2_normalize_rows(g, "op", random_tensor(g, "x", XR_SHAPE(b, EMBED))); }
-static xr_var cross_entropy(xr_graph *g, int64_t b) {
-  return xr_cross_entropy_loss(g, "op", random_tensor(g, "logits", XR_SHAPE(b, CLASSES)), xr_input(g, "labels", XR_I32, XR_SHAPE(b)), 0);
+
+static xr_var token_embedding(xr_graph *g, const xr_bench_sizes *s) {
+  xr_var table = xr_param(g, "table", XR_SHAPE(s->vocabulary, s->text_width), (xr_init){XR_INIT_NORMAL, 1});
+  return xr_embed_tokens(g, "op", xr_input(g, "ids", XR_I32, XR_SHAPE(s->batch, s->text_tokens)), table,
+                         xr_param(g, "position", XR_SHAPE(s->text_tokens, s->text_width), (xr_init){XR_INIT_NORMAL, 1}));
 }
-static xr_var sdm(xr_graph *g, int64_t b) {
-  xr_var unit = xr_l2_normalize_rows(g, "unit", random_tensor(g, "features", XR_SHAPE(b, EMBED)));
-  return xr_sdm_loss(g, "op", xr_matmul_transposed(g, "cosine", unit, unit), xr_input(g, "identity", XR_I32, XR_SHAPE(b)), (xr_var){0},
-                     (xr_sdm_options){.temperature = 0.02f, .semi_weight = 1});
+static xr_var take_rows(xr_graph *g, const xr_bench_sizes *s) {
+  return xr_take_rows_of(g, "op", random_tensor(g, "x", XR_SHAPE(s->batch, s->text_tokens, s->text_width)),
+                         xr_input(g, "index", XR_I32, XR_SHAPE(s->masked)));
+}
+static xr_var class_token(xr_graph *g, const xr_bench_sizes *s) {
+  xr_var token = xr_param(g, "class", XR_SHAPE(s->image_width), (xr_init){XR_INIT_NORMAL, 1});
+  xr_var position = xr_param(g, "position", XR_SHAPE(s->image_tokens, s->image_width), (xr_init){XR_INIT_NORMAL, 1});
+  return xr_class_token_and_position(g, "op", random_tensor(g, "x", XR_SHAPE(s->batch, s->image_tokens - 1, s->image_width)), token,
+                                     position);
+}
+static xr_var augment(xr_graph *g, const xr_bench_sizes *s) {
+  xr_var pixels = xr_input(g, "pixels", XR_U8, XR_SHAPE(s->batch, s->height, s->width, 3));
+  xr_var decisions = xr_input(g, "decisions", XR_I32, XR_SHAPE(s->batch, sizeof(xr_augment_decision) / sizeof(int32_t)));
+  return xr_normalize_image(g, "op", pixels, decisions, (xr_image_statistics){.std = {1, 1, 1}});
+}
+static xr_var patchify(xr_graph *g, const xr_bench_sizes *s) {
+  return xr_patchify_of(g, "op", random_tensor(g, "x", XR_SHAPE(s->batch, s->height, s->width, 3)), s->patch, s->patch);
+}
+
+/* Losses end in a weighted sum, so that the loss's own gradient of 1 is not written by the operation's node. */
+static xr_var weighted(xr_graph *g, xr_var loss) { return xr_weighted_loss(g, "sum", 1, &loss, (const float[]){1}); }
+
+static xr_var cross_entropy(xr_graph *g, int64_t rows, int64_t columns) {
+  return weighted(g, xr_cross_entropy_loss(g, "op", random_tensor(g, "logits", XR_SHAPE(rows, columns)),
+                                           xr_input(g, "labels", XR_I32, XR_SHAPE(rows)), 0));
+}
+static xr_var cross_entropy_id(xr_graph *g, const xr_bench_sizes *s) { return cross_entropy(g, s->batch, s->classes); }
+static xr_var cross_entropy_mlm(xr_graph *g, const xr_bench_sizes *s) { return cross_entropy(g, s->masked, s->vocabulary); }
+static xr_var sdm(xr_graph *g, const xr_bench_sizes *s) {
+  xr_var unit = xr_l2_normalize_rows(g, "unit", random_tensor(g, "features", XR_SHAPE(s->batch, s->embed)));
+  return weighted(g,
+                  xr_sdm_loss(g, "op", xr_matmul_transposed(g, "cosine", unit, unit), xr_input(g, "identity", XR_I32, XR_SHAPE(s->batch)),
+                              (xr_var){0}, (xr_sdm_options){.temperature = 0.02f, .semi_weight = 1}));
 }
 
 const xr_bench_case xr_bench_cases[] = {
-    {"linear_image_fc", "[12352, 768] x [3072, 768], quick GELU", image_fc, "op"},
-    {"linear_image_qkv", "[12352, 768] x [2304, 768]", image_qkv, "op"},
-    {"linear_text_fc", "[4928, 512] x [2048, 512], quick GELU", text_fc, "op"},
-    {"linear_tiny_fc", "[3136, 128] x [512, 128], quick GELU", tiny_fc, "op"},
-    {"attention_image", "[64, 12, 193, 64]", attention_image, "op"},
-    {"attention_text", "[64, 8, 77, 64] causal", attention_text, "op"},
-    {"layernorm", "[12352, 768]", layernorm, "op"},
-    {"add_layernorm", "[12352, 768]", add_layernorm, "op"},
-    {"quick_gelu", "[12352, 3072]", quick_gelu, "op"},
-    {"token_embedding", "[64, 77] of [49408, 512]", token_embedding, "op"},
-    {"l2_normalize", "[64, 512]", l2_normalize, "op"},
-    {"cross_entropy", "[64, 11003]", cross_entropy, "op"},
-    {"sdm", "[64, 64]", sdm, "op"},
+    {"linear_image_qkv", "", image_qkv, NULL, false},
+    {"linear_image_fc", "quick GELU", image_fc, NULL, false},
+    {"linear_text_qkv", "", text_qkv, NULL, false},
+    {"linear_text_fc", "quick GELU", text_fc, NULL, false},
+    {"linear_classifier", "", classifier, NULL, false},
+    {"linear_mlm", "", mlm_logits, NULL, false},
+    {"attention_image", "", attention_image, NULL, false},
+    {"attention_text", "causal, the masked half counted", attention_text, NULL, false},
+    {"multiscale_image", "gated", multiscale_image, NULL, false},
+    {"multiscale_text", "gated", multiscale_text, NULL, false},
+    {"layernorm", "", layernorm, NULL, false},
+    {"add_layernorm", "", add_layernorm, NULL, false},
+    {"quick_gelu", "", quick_gelu, NULL, false},
+    {"l2_normalize", "", l2_normalize, NULL, false},
+    {"token_embedding", "a third of the ids are words", token_embedding, captions_of, false},
+    {"take_rows", "", take_rows, places_of, false},
+    {"class_token", "", class_token, NULL, false},
+    {"augment", "", augment, decisions_of, true},
+    {"patchify", "", patchify, NULL, true},
+    {"cross_entropy", "", cross_entropy_id, classes_of, false},
+    {"cross_entropy_mlm", "", cross_entropy_mlm, words_of, false},
+    {"sdm", "", sdm, classes_of, false},
 };
 const int xr_bench_case_count = sizeof xr_bench_cases / sizeof *xr_bench_cases;

@@ -6,10 +6,12 @@
 #include "host/base/memory.h"
 #include "host/eval/encoder.h"
 #include "host/eval/result_json.h"
-#include "host/train/checkpoint.h"
+#include "models/weights.h"
 #include "tools/commands.h"
+#include "tools/output.h"
 #include "tools/print_evaluation.h"
 #include "tools/run_options.h"
+#include "tools/weights_file.h"
 
 static const xr_command_text text = {
     .name = "eval",
@@ -19,15 +21,6 @@ static const xr_command_text text = {
                "  xreid eval runs/irra/config.yaml --weights runs/irra/checkpoints/best.safetensors --json result.json",
 };
 
-/* A run folder stands for its best weights, or the newest where there are none. */
-static xr_status find_weights(const char *given, char *path) {
-  char folder[XR_PATH_MAX];
-  if (!xr_is_folder(given)) return xr_path_join(path, "", given);
-  XR_TRY(xr_path_join(folder, given, "checkpoints"));
-  XR_TRY(xr_path_join(path, folder, "best.safetensors"));
-  return xr_is_file(path) ? XR_OK : xr_checkpoint_newest(folder, path);
-}
-
 static xr_status evaluate(const xr_config *config, xr_device device, bool no_graph, const char *weights, xr_split_id split,
                           xr_evaluation *result) {
   char path[XR_PATH_MAX];
@@ -36,13 +29,14 @@ static xr_status evaluate(const xr_config *config, xr_device device, bool no_gra
   xr_split_features features = {0};
   xr_dtype compute = config->model.precision == XR_CONFIG_BF16 ? XR_BF16 : XR_F32;
   xr_parameters *parameters = xr_parameters_new();
-  xr_status status = parameters ? find_weights(weights, path) : XR_NO_MEMORY;
+  xr_status status = parameters ? xr_find_weights(weights, path) : XR_NO_MEMORY;
   if (status == XR_OK) status = xr_task_open(&task, config, 1u << XR_SPLIT_TRAIN | 1u << split);
   if (status == XR_OK)
-    status = xr_encoder_new(&encoder, &task, parameters,
-                            (xr_encoder_options){.compute = compute, .backend = device.backend, .no_graph = no_graph});
+    status = xr_encoder_new(
+        &encoder, &task, parameters,
+        (xr_encoder_options){.compute = compute, .backend = device.backend, .no_graph = no_graph, .tf32 = config->model.tf32});
   if (status == XR_OK) status = xr_parameters_allocate(parameters, (xr_parameter_options){.compute = compute, .backend = device.backend});
-  if (status == XR_OK) status = xr_checkpoint_load(path, parameters, false, NULL);
+  if (status == XR_OK) status = xr_weights_load_file(path, config, parameters, XR_WEIGHTS_TO_ENCODE);
   if (status == XR_OK) status = xr_encode_split(encoder, split, NULL, &features);
   if (status == XR_OK) status = xr_rank_split(&task, split, &features, 0, result);
   xr_split_features_free(&features);
@@ -53,14 +47,10 @@ static xr_status evaluate(const xr_config *config, xr_device device, bool no_gra
 }
 
 static int report(const xr_evaluation *result, const char *json) {
-  if (!json || strcmp(json, "-") != 0) xr_print_evaluation(result);
+  if (!xr_is_standard_output(json)) xr_print_evaluation(result);
   if (!json) return XR_EXIT_DONE;
   char *out = xr_eval_json(result, 1);
-  xr_status status = out ? XR_OK : XR_NO_MEMORY;
-  if (out && strcmp(json, "-") == 0)
-    puts(out);
-  else if (out)
-    status = xr_write_file(json, out, strlen(out));
+  xr_status status = xr_write_output(json, out);
   free(out);
   return status == XR_OK ? XR_EXIT_DONE : xr_command_failed();
 }
@@ -73,7 +63,7 @@ int xr_command_eval(int argc, char **argv) {
        .kind = XR_TEXT,
        .value = &weights,
        .argument = "FILE|RUN",
-       .help = "a checkpoint, or a run folder: its best weights"},
+       .help = "a checkpoint, CLIP's weights, or a run folder: its best weights"},
       {.name = "split", .kind = XR_TEXT, .value = &split_name, .argument = "NAME", .help = "train, val or test; default: test"},
       {.name = "protocol", .kind = XR_TEXT, .value = &protocol, .argument = "NAME", .help = "text-to-image"},
       {.name = "json", .kind = XR_TEXT, .value = &json, .argument = "FILE", .help = "the result as JSON; - for standard output"},

@@ -1,10 +1,9 @@
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "host/base/file.h"
 #include "tools/commands.h"
 #include "tools/largest_batch.h"
+#include "tools/output.h"
 #include "tools/run_options.h"
 
 static const xr_command_text text = {
@@ -17,19 +16,14 @@ static const xr_command_text text = {
 
 static int write_json(const xr_model *model, xr_device_speed speed, const char *path) {
   char *json = xr_plan_to_json(model->plan, speed);
-  if (!json) return xr_command_failed();
-  xr_status status = XR_OK;
-  if (strcmp(path, "-") == 0)
-    puts(json);
-  else
-    status = xr_write_file(path, json, strlen(json));
+  xr_status status = xr_write_output(path, json);
   free(json);
   return status == XR_OK ? XR_EXIT_DONE : xr_command_failed();
 }
 
 static int show(const xr_model *model, bool nodes, xr_device_speed speed, const char *json) {
   if (xr_plan_check(model->plan) != XR_OK) return xr_command_failed();
-  if (json && strcmp(json, "-") == 0) return write_json(model, speed, json);
+  if (xr_is_standard_output(json)) return write_json(model, speed, json);
   if (nodes) xr_plan_print_nodes(model->plan, stdout);
   xr_print_plan_summary(model, stdout);
   printf("floor of a step at %.0f TFLOP/s and %.0f GB/s\n  %-28s %14.2f ms\n", speed.flops_per_second * 1e-12,

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/base/file.h"
 #include "host/base/memory.h"
 #include "host/eval/evaluate.h"
 #include "host/eval/result_json.h"
@@ -11,6 +10,7 @@
 #include "kernels/common/threads.h"
 #include "tools/commands.h"
 #include "tools/options.h"
+#include "tools/output.h"
 #include "tools/print_evaluation.h"
 
 static const xr_command_text text = {
@@ -107,16 +107,10 @@ static xr_status load_input(loaded *l, const rank_options *o, xr_evaluation_inpu
 
 static xr_status write_results(const rank_options *o, const xr_evaluation *r) {
   if (o->topk_out) XR_TRY(xr_npy_write(o->topk_out, XR_I64, 2, (int64_t[]){r->queries, r->top_k}, r->top_index));
-  bool to_stdout = o->json && strcmp(o->json, "-") == 0;
-  if (!to_stdout) xr_print_evaluation(r);
+  if (!xr_is_standard_output(o->json)) xr_print_evaluation(r);
   if (!o->json) return XR_OK;
   char *json = xr_rank_json(r);
-  if (!json) return XR_NO_MEMORY;
-  xr_status status = XR_OK;
-  if (to_stdout)
-    puts(json);
-  else
-    status = xr_write_file(o->json, json, strlen(json));
+  xr_status status = xr_write_output(o->json, json);
   free(json);
   return status;
 }

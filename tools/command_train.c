@@ -1,4 +1,3 @@
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "tools/commands.h"
 #include "tools/options.h"
 #include "tools/run_options.h"
+#include "tools/stop_signal.h"
 
 static const xr_command_text text = {
     .name = "train",
@@ -19,16 +19,6 @@ static const xr_command_text text = {
                "  xreid train configs/irra_cuhk-pedes.yaml data.root=/data/CUHK-PEDES train.epochs=5 --out runs/irra\n"
                "  xreid train configs/irra_cuhk-pedes.yaml --out runs/irra --resume",
 };
-
-static volatile sig_atomic_t stop_signal;
-
-static void on_signal(int number) {
-  if (stop_signal) { /* asked twice: at once */
-    signal(number, SIG_DFL);
-    raise(number);
-  }
-  stop_signal = number;
-}
 
 static int print_plan(const xr_config *config) {
   xr_task task;
@@ -42,11 +32,11 @@ static int print_plan(const xr_config *config) {
 
 static int train(const xr_config *config, const xr_train_options *options) {
   xr_train_result result;
-  struct sigaction action = {.sa_handler = on_signal};
-  sigaction(SIGINT, &action, NULL);
-  sigaction(SIGTERM, &action, NULL);
   if (xr_train(config, options, &result) != XR_OK) return xr_command_failed();
-  if (!result.stopped) xr_print_results(result.row, result.rows, stdout);
+  if (result.stopped)
+    xr_info("Go on with: xreid train CONFIG --out %s --resume", options->folder);
+  else
+    xr_print_results(result.row, result.rows, stdout);
   return XR_EXIT_DONE;
 }
 
@@ -95,7 +85,7 @@ int xr_command_train(int argc, char **argv) {
                                                                .backend = device.backend,
                                                                .poison = poison,
                                                                .no_graph = run.no_graph,
-                                                               .stop = &stop_signal});
+                                                               .stop = xr_stop_on_signals()});
   xr_config_free(config);
   return code;
 }

@@ -2,12 +2,11 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "host/base/file.h"
 #include "host/data/dataset.h"
 #include "tools/data_actions.h"
 #include "tools/options.h"
+#include "tools/output.h"
 
 static const xr_command_text text = {
     .name = "data check",
@@ -56,11 +55,7 @@ static xr_status write_json(const char *path, const char *name, const char *root
   char *dump = all ? json_dumps(all, JSON_INDENT(1)) : NULL; /* fails for names that are not UTF-8 */
   json_decref(all);
   if (!dump) return xr_fail(XR_BAD_INPUT, "%s: cannot be written as JSON; is the name UTF-8?", root);
-  xr_status status = XR_OK;
-  if (strcmp(path, "-") == 0)
-    puts(dump);
-  else
-    status = xr_write_file(path, dump, strlen(dump));
+  xr_status status = xr_write_output(path, dump);
   free(dump);
   return status;
 }
@@ -103,7 +98,7 @@ int xr_data_check(int argc, char **argv) {
 
   xr_dataset *d;
   xr_status status = xr_dataset_check(&d, name, root, &open_options);
-  const bool only_json = json && strcmp(json, "-") == 0;
+  const bool only_json = xr_is_standard_output(json);
   if (!only_json && d) print_counts(d, xr_dataset_expected(name));
   if (!only_json) print_problems(&problems, stdout);
   const xr_status written = json ? write_json(json, name, root, d, &problems) : XR_OK;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/base/text.h"
 #include "kernels/common/threads.h"
 
 int xr_apply_run_options(const xr_command_text *command, const xr_run_options *o) {
@@ -52,17 +53,18 @@ static const char *part_of(const char *parameter) {
 
 static void print_parameters(const xr_parameters *p, FILE *out) {
   static const char *const parts[] = {"image tower", "text tower", "heads"};
+  char digits[XR_GROUPED_TEXT];
   int64_t towers = 0;
   fprintf(out, "parameters\n");
   for (int k = 0; k < 3; k++) {
     int64_t count = 0;
     for (int i = 0; i < xr_parameter_count(p); i++)
       if (strcmp(part_of(xr_parameter_at(p, i)->name), parts[k]) == 0) count += xr_elements(xr_parameter_at(p, i)->shape);
-    fprintf(out, "  %-28s %'14lld\n", parts[k], (long long)count);
+    fprintf(out, "  %-28s %14s\n", parts[k], xr_grouped(digits, count));
     if (k < 2) towers += count;
-    if (k == 1) fprintf(out, "  %-28s %'14lld\n", "both towers", (long long)towers);
+    if (k == 1) fprintf(out, "  %-28s %14s\n", "both towers", xr_grouped(digits, towers));
   }
-  fprintf(out, "  %-28s %'14lld\n", "all", (long long)xr_parameter_elements(p));
+  fprintf(out, "  %-28s %14s\n", "all", xr_grouped(digits, xr_parameter_elements(p)));
 }
 
 void xr_print_plan_summary(const xr_model *model, FILE *out) {

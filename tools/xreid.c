@@ -12,6 +12,9 @@ static const struct {
 } commands[] = {
     {"train", xr_command_train, "trains a model and writes a run folder"},
     {"eval", xr_command_eval, "evaluates trained weights"},
+    {"embed", xr_command_embed, "images and captions to features"},
+    {"convert", xr_command_convert, "weights from one naming to another"},
+    {"reproduce", xr_command_reproduce, "trains with several seeds, prints the figures beside the paper's"},
     {"bench", xr_command_bench, "times operations and training steps"},
     {"synth", xr_command_synth, "draws a data set of pedestrians"},
     {"module", xr_command_module, "runs one module or loss on arrays"},

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static _Thread_local char message[1000];
+static _Thread_local char message[4000];
 
 static void mark_cut(int length) {
   if (length >= (int)sizeof message) memcpy(message + sizeof message - 4, "...", 4);

@@ -29,7 +29,7 @@ typedef enum {
   XR_DEVICE       /* CUDA, cuBLAS, cuDNN or NCCL reported an error */
 } xr_status;
 
-/* Keeps the message for this thread (1,000 bytes, cut with "...") and returns `code`. */
+/* Keeps the message for this thread (4,000 bytes, cut with "...") and returns `code`. */
 xr_status xr_fail(xr_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts "context: " before this thread's message; returns `code`. For the place that only a caller knows (a file name, say). */

@@ -9,6 +9,7 @@ typedef struct {
   xr_graph *graph;
   xr_encoder_graph model;
   xr_plan *plan;
+  xr_var tokens; /* f32; empty: not asked for */
 } side;
 
 struct xr_encoder {
@@ -24,6 +25,10 @@ static xr_status make_side(xr_encoder *e, side *s, xr_parameters *parameters, co
   s->graph = xr_graph_new(parameters, (xr_graph_options){.name = name, .compute = e->options.compute});
   if (!s->graph) return XR_NO_MEMORY;
   build(s->graph, &context, &s->model);
+  if (e->options.tokens) {
+    s->tokens = xr_cast_to(s->graph, "tokens", s->model.tokens, XR_F32);
+    xr_output(s->graph, "tokens", s->tokens);
+  }
   XR_TRY(xr_graph_status(s->graph));
   return xr_plan_new(&s->plan, s->graph, (xr_var){0}, (xr_plan_options){.backend = e->options.backend});
 }
@@ -58,67 +63,78 @@ size_t xr_encoder_arena_bytes(const xr_encoder *e) {
   return image > text ? image : text;
 }
 
-xr_status xr_feed_joint_length(xr_executor *executor, xr_var input, int32_t scales, const xr_batch *batch) {
+/* ---- running one side */
+static int64_t elements_per_sample(const side *s, xr_var v) {
+  const xr_shape shape = xr_shape_of(s->graph, v);
+  return xr_elements(shape) / shape.dim[0];
+}
+
+static xr_var rows_of(const side *s) { return s->model.pixels.id ? s->model.pixels : s->model.ids; }
+
+static size_t row_bytes(const side *s) {
+  return (size_t)elements_per_sample(s, rows_of(s)) * xr_dtype_bytes(xr_dtype_of(s->graph, rows_of(s)));
+}
+
+xr_status xr_feed_joint_length(xr_executor *executor, xr_var input, int32_t scales, const int32_t *lengths, int64_t count) {
   if (!input.id) return XR_OK;
-  int32_t *length = xr_executor_input(executor, input);
-  if (!length) return XR_DEVICE;
-  for (int32_t i = 0; i < batch->size; i++) length[i] = batch->lengths[i] * scales;
+  int32_t *to = xr_executor_input(executor, input);
+  if (!to) return XR_DEVICE;
+  for (int64_t i = 0; i < count; i++) to[i] = lengths[i] * scales;
   return XR_OK;
 }
 
-static xr_status feed(const side *s, xr_executor *executor, const xr_batch *batch) {
-  if (s->model.pixels.id) {
-    void *pixels = xr_executor_input(executor, s->model.pixels);
-    if (!pixels) return XR_DEVICE;
-    memcpy(pixels, batch->pixels, (size_t)xr_elements(xr_shape_of(s->graph, s->model.pixels)));
-  } else {
-    const int64_t rows = xr_shape_of(s->graph, s->model.features).dim[0];
-    int32_t *ids = xr_executor_input(executor, s->model.ids), *end = xr_executor_input(executor, s->model.end);
-    if (!ids || !end) return XR_DEVICE;
-    memcpy(ids, batch->tokens, (size_t)xr_elements(xr_shape_of(s->graph, s->model.ids)) * sizeof *ids);
-    for (int64_t i = 0; i < rows; i++) end[i] = batch->lengths[i] - 1;
-    XR_TRY(xr_feed_joint_length(executor, s->model.length, 1, batch));
-    XR_TRY(xr_feed_joint_length(executor, s->model.joint_length, s->model.joint_scales, batch));
-  }
+/* Reads n samples into the inputs; places of the batch that are left hold zeros, captions of one token. */
+static xr_status feed(const side *s, xr_executor *executor, const xr_sample_source *source, int64_t first, int64_t n, int64_t batch) {
+  char *rows = xr_executor_input(executor, rows_of(s));
+  int32_t *lengths = s->model.end.id ? xr_executor_input(executor, s->model.end) : NULL; /* until they become places */
+  if (!rows || (s->model.end.id && !lengths)) return XR_DEVICE;
+  XR_TRY(source->read(source->context, first, n, rows, lengths));
+  memset(rows + (size_t)n * row_bytes(s), 0, (size_t)(batch - n) * row_bytes(s));
+  for (int64_t i = n; lengths && i < batch; i++) lengths[i] = 1;
+  XR_TRY(xr_feed_joint_length(executor, s->model.length, 1, lengths, batch));
+  XR_TRY(xr_feed_joint_length(executor, s->model.joint_length, s->model.joint_scales, lengths, batch));
+  for (int64_t i = 0; lengths && i < batch; i++) lengths[i]--;
   return xr_executor_upload(executor);
 }
 
-/* Features of the last forward pass, the rows of `count` samples. */
-static xr_status take(const side *s, xr_executor *executor, int64_t count, float *to) {
-  const int64_t width = xr_last_dim(xr_shape_of(s->graph, s->model.features));
-  if (!count) return XR_OK;
-  XR_TRY(xr_executor_wait(executor));
-  memcpy(to, xr_executor_value(executor, s->model.features), (size_t)(count * width) * sizeof *to);
-  return XR_OK;
+/* The first n samples of a result. */
+static void take(const side *s, const xr_executor *executor, xr_var v, int64_t n, int64_t first, float *to) {
+  const int64_t elements = elements_per_sample(s, v);
+  memcpy(to + first * elements, xr_executor_value(executor, v), (size_t)(n * elements) * sizeof *to);
 }
 
-/* Runs every batch of the loader through one side; rows of features in the loader's order. */
-static xr_status run_side(const side *s, xr_loader *loader, xr_executor *executor, float *features) {
-  const int64_t width = xr_last_dim(xr_shape_of(s->graph, s->model.features));
-  const xr_batch *batch;
-  XR_TRY(xr_loader_start_epoch(loader, 0, 0));
-  XR_TRY(xr_loader_next(loader, &batch));
-  for (int64_t done = 0; batch;) {
-    const int64_t count = batch->count;
-    xr_status status = feed(s, executor, batch);
-    if (status == XR_OK) status = xr_executor_forward(executor, (xr_seed){0});
-    xr_loader_release(loader, batch);
-    XR_TRY(status);
-    XR_TRY(xr_loader_next(loader, &batch)); /* the next batch is decoded while the device works */
-    XR_TRY(take(s, executor, count, features + done * width));
-    done += count;
+static xr_status run(const side *s, xr_executor *executor, const xr_sample_source *source, float *features, float *tokens) {
+  const int64_t batch = xr_shape_of(s->graph, s->model.features).dim[0];
+  for (int64_t first = 0; first < source->count; first += batch) {
+    const int64_t n = source->count - first < batch ? source->count - first : batch;
+    XR_TRY(feed(s, executor, source, first, n, batch));
+    XR_TRY(xr_executor_forward(executor, (xr_seed){0}));
+    XR_TRY(xr_executor_wait(executor));
+    take(s, executor, s->model.features, n, first, features);
+    if (tokens) take(s, executor, s->tokens, n, first, tokens);
   }
   return XR_OK;
 }
 
-static xr_status encode(const xr_encoder *e, const side *s, xr_loader *loader, void *memory, float *features) {
+static const side *side_of(const xr_encoder *e, xr_encoder_side which) { return which == XR_ENCODE_IMAGES ? &e->image : &e->text; }
+
+int64_t xr_encoder_tokens(const xr_encoder *e, xr_encoder_side which) {
+  const side *s = side_of(e, which);
+  return xr_shape_of(s->graph, s->model.tokens).dim[1];
+}
+
+xr_status xr_encode_samples(const xr_encoder *e, xr_encoder_side which, const xr_sample_source *source, void *memory, float *features,
+                            float *tokens) {
   xr_executor *executor;
-  XR_TRY(xr_executor_new(&executor, s->plan, (xr_executor_options){.memory = memory, .no_graph = e->options.no_graph}));
-  xr_status status = run_side(s, loader, executor, features);
+  const side *s = side_of(e, which);
+  XR_TRY(xr_executor_new(&executor, s->plan,
+                         (xr_executor_options){.memory = memory, .no_graph = e->options.no_graph, .tf32 = e->options.tf32}));
+  xr_status status = run(s, executor, source, features, tokens);
   xr_executor_free(executor);
   return status;
 }
 
+/* ---- the splits of a data set */
 static xr_loader_options loader_options(const xr_config *c) {
   return (xr_loader_options){.width = (int32_t)c->image.width,
                              .height = (int32_t)c->image.height,
@@ -130,22 +146,49 @@ static xr_loader_options loader_options(const xr_config *c) {
                              .allow_truncated = true};
 }
 
-xr_status xr_encode_split(xr_encoder *e, xr_split_id split, void *memory, xr_split_features *f) {
+typedef struct {
+  xr_loader *loader;
+  size_t row_bytes;
+} split_source;
+
+/* The loader's next batch, which is that of the encoder. Its workers prepare the ones after it while the device computes. */
+static xr_status read_split(void *context, int64_t first, int64_t n, void *rows, int32_t *lengths) {
+  const split_source *from = context;
+  const xr_batch *batch;
+  (void)first; /* batches come in order */
+  XR_TRY(xr_loader_next(from->loader, &batch));
+  memcpy(rows, batch->pixels ? (const void *)batch->pixels : batch->tokens, (size_t)n * from->row_bytes);
+  if (lengths) memcpy(lengths, batch->lengths, (size_t)n * sizeof *lengths);
+  xr_loader_release(from->loader, batch);
+  return XR_OK;
+}
+
+xr_status xr_encode_side(const xr_encoder *e, xr_encoder_side which, xr_split_id split, void *memory, float *features, float *tokens) {
+  const xr_split *data = &e->task->dataset->splits[split];
+  const xr_loader_options options = loader_options(e->task->config);
+  split_source from = {.row_bytes = row_bytes(side_of(e, which))};
+  const bool images = which == XR_ENCODE_IMAGES;
+  const xr_sample_source source = {
+      .count = (int64_t)(images ? data->image_count : data->caption_count), .read = read_split, .context = &from};
+  xr_status status = images ? xr_loader_open_images(&from.loader, e->task->dataset, split, &options)
+                            : xr_loader_open_captions(&from.loader, e->task->dataset, split, e->task->tokenizer, &options);
+  if (status == XR_OK) status = xr_loader_start_epoch(from.loader, 0, 0);
+  if (status == XR_OK) status = xr_encode_samples(e, which, &source, memory, features, tokens);
+  xr_loader_free(from.loader);
+  return status;
+}
+
+xr_status xr_encode_split(const xr_encoder *e, xr_split_id split, void *memory, xr_split_features *f) {
   const xr_split *data = &e->task->dataset->splits[split];
   const int64_t width = e->task->config->model.embed;
   *f = (xr_split_features){.image_count = (int64_t)data->image_count, .caption_count = (int64_t)data->caption_count, .width = width};
   if (!data->image_count || !data->caption_count)
     return xr_fail(XR_BAD_INPUT, "%s: the split %s is empty: there is nothing to evaluate", e->task->dataset->root, xr_split_name(split));
-  xr_loader_options options = loader_options(e->task->config);
-  xr_loader *images = NULL, *captions = NULL;
   f->images = xr_block_alloc((size_t)(f->image_count * width) * sizeof(float));
   f->captions = xr_block_alloc((size_t)(f->caption_count * width) * sizeof(float));
-  xr_status status = f->images && f->captions ? xr_loader_open_images(&images, e->task->dataset, split, &options) : XR_NO_MEMORY;
-  if (status == XR_OK) status = encode(e, &e->image, images, memory, f->images);
-  if (status == XR_OK) status = xr_loader_open_captions(&captions, e->task->dataset, split, e->task->tokenizer, &options);
-  if (status == XR_OK) status = encode(e, &e->text, captions, memory, f->captions);
-  xr_loader_free(images);
-  xr_loader_free(captions);
+  xr_status status = f->images && f->captions ? XR_OK : XR_NO_MEMORY;
+  if (status == XR_OK) status = xr_encode_side(e, XR_ENCODE_IMAGES, split, memory, f->images, NULL);
+  if (status == XR_OK) status = xr_encode_side(e, XR_ENCODE_TEXTS, split, memory, f->captions, NULL);
   if (status != XR_OK) xr_split_features_free(f);
   return status;
 }

@@ -1,4 +1,4 @@
-/* Turns a split's images and captions into features, and ranks them. */
+/* Turns images and captions into features; ranks a split's. */
 #pragma once
 
 #include "host/data/loader.h"
@@ -10,26 +10,48 @@ typedef struct xr_encoder xr_encoder;
 
 typedef struct {
   xr_dtype compute;
-  xr_backend backend; /* where the parameters lie */
-  bool no_graph;      /* executor.h */
+  xr_backend backend;  /* where the parameters lie */
+  bool no_graph, tf32; /* executor.h */
+  bool tokens;         /* give every projected token too */
 } xr_encoder_options;
 
 /* Records and plans the two encoder graphs over `parameters` (which may not be allocated yet). The task and the parameters outlive it. */
 xr_status xr_encoder_new(xr_encoder **encoder, const xr_task *task, xr_parameters *parameters, xr_encoder_options options);
 void xr_encoder_free(xr_encoder *encoder);
 
-/* Writes the captions' lengths, times `scales`, to an input; nothing for the empty one. */
-xr_status xr_feed_joint_length(xr_executor *executor, xr_var input, int32_t scales, const xr_batch *batch);
+/* Writes captions' lengths, times `scales`, to an input; nothing for the empty one. */
+xr_status xr_feed_joint_length(xr_executor *executor, xr_var input, int32_t scales, const int32_t *lengths, int64_t count);
 
 size_t xr_encoder_arena_bytes(const xr_encoder *encoder); /* of the larger of the two plans */
 
-/* Features of a split: images [images, embed] and captions [captions, embed], f32, not normalised. Fresh blocks (xr_block_free). `memory`
- * has xr_encoder_arena_bytes() of the backend for the activations, or is NULL: allocated for the time of the call. */
+typedef enum { XR_ENCODE_IMAGES, XR_ENCODE_TEXTS } xr_encoder_side;
+
+/* `memory` below has xr_encoder_arena_bytes() of the backend for the activations, or is NULL: allocated for the time of the call. */
+
+/* Samples from anywhere. */
+typedef struct {
+  int64_t count;
+  /* Writes samples first .. first + n - 1: pixels u8 [n, height, width, 3] (lengths is NULL), or ids i32 [n, context] and the number of
+   * tokens up to the end token, lengths[n]. Called in order, for a whole batch until the last one. */
+  xr_status (*read)(void *context, int64_t first, int64_t n, void *rows, int32_t *lengths);
+  void *context;
+} xr_sample_source;
+
+/* features [count, embed], tokens [count, N, embed] (NULL: not wanted): f32, not normalised. */
+xr_status xr_encode_samples(const xr_encoder *encoder, xr_encoder_side side, const xr_sample_source *source, void *memory, float *features,
+                            float *tokens);
+/* The N of one side; the encoder was made with options.tokens. */
+int64_t xr_encoder_tokens(const xr_encoder *encoder, xr_encoder_side side);
+
+/* The same for all images or captions of a split of the task's data set. */
+xr_status xr_encode_side(const xr_encoder *encoder, xr_encoder_side side, xr_split_id split, void *memory, float *features, float *tokens);
+
+/* Both sides of a split: images [images, embed] and captions [captions, embed]. Fresh blocks (xr_block_free). */
 typedef struct {
   float *images, *captions;
   int64_t image_count, caption_count, width;
 } xr_split_features;
-xr_status xr_encode_split(xr_encoder *encoder, xr_split_id split, void *memory, xr_split_features *features);
+xr_status xr_encode_split(const xr_encoder *encoder, xr_split_id split, void *memory, xr_split_features *features);
 void xr_split_features_free(xr_split_features *features);
 
 /* Ranks the split's images for each of its captions: text-to-image, cosine. top_k > 0 also lists the best images of every caption. */

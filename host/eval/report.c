@@ -43,6 +43,24 @@ static const char style[] =
     ".label{font-size:12px;font-variant-numeric:tabular-nums}.right b{color:var(--right)}.wrong b{color:var(--wrong)}"
     ".query{margin-right:1rem}\n";
 
+const char *const xr_figure_keys[XR_FIGURES] = {"R1", "R5", "R10", "mAP", "mINP"};
+
+void xr_figures_of(const xr_report_result *row, double figures[XR_FIGURES]) {
+  memcpy(figures, (const double[XR_FIGURES]){row->rank1, row->rank5, row->rank10, row->mAP, row->mINP}, XR_FIGURES * sizeof *figures);
+}
+
+xr_report_result xr_report_row(const char *name, const double f[XR_FIGURES]) {
+  return (xr_report_result){.name = name, .rank1 = f[0], .rank5 = f[1], .rank10 = f[2], .mAP = f[3], .mINP = f[4]};
+}
+
+const char *xr_percent(char *text, double fraction) {
+  if (fraction >= 0)
+    snprintf(text, XR_PERCENT_TEXT, "%.2f", 100 * fraction);
+  else
+    strcpy(text, "-");
+  return text;
+}
+
 void xr_html_text(FILE *out, const char *text) {
   char *clean = text ? xr_display_text(text) : NULL;
   for (const char *p = clean ? clean : ""; *p; p++) switch (*p) {
@@ -136,11 +154,12 @@ static void write_results(FILE *out, const xr_report *r) {
       out);
   for (size_t i = 0; i < r->result_count; i++) {
     const xr_report_result *row = &r->results[i];
-    const double values[] = {row->rank1, row->rank5, row->rank10, row->mAP, row->mINP};
+    double values[XR_FIGURES];
+    xr_figures_of(row, values);
     fputs("<tr><th scope=\"row\">", out);
     xr_html_text(out, row->name);
     fputs("</th>", out);
-    for (size_t v = 0; v < sizeof values / sizeof *values; v++)
+    for (int v = 0; v < XR_FIGURES; v++)
       if (values[v] >= 0)
         fprintf(out, "<td class=\"number\">%.2f</td>", 100 * values[v]);
       else

@@ -17,6 +17,16 @@ typedef struct {
   double mAP, mINP;
 } xr_report_result;
 
+enum { XR_FIGURES = 5, XR_PERCENT_TEXT = 16 };
+extern const char *const xr_figure_keys[XR_FIGURES]; /* "R1", "R5", "R10", "mAP", "mINP": their names in files */
+
+/* The five in that order. */
+void xr_figures_of(const xr_report_result *row, double figures[XR_FIGURES]);
+xr_report_result xr_report_row(const char *name, const double figures[XR_FIGURES]);
+
+/* "73.38" for .7338, "-" for what is not known, into text[XR_PERCENT_TEXT]; returns text. */
+const char *xr_percent(char *text, double fraction);
+
 typedef struct {
   const char *name;
   const double *x, *y; /* [count]; points that are not finite interrupt the line */

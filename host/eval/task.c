@@ -42,6 +42,11 @@ xr_status xr_task_open(xr_task *task, const xr_config *config, unsigned splits) 
   return status;
 }
 
+xr_status xr_task_open_encoder(xr_task *task, const xr_config *config, bool captions) {
+  start(task, config);
+  return captions ? load_tokenizer(task) : XR_OK;
+}
+
 xr_status xr_task_describe(xr_task *task, const xr_config *config) {
   start(task, config);
   if (!task->context.classes) {

@@ -23,6 +23,9 @@ static side side_at(xr_executor *e, int tick) {
 
 static const xr_tensor *in_tensor(const side *s, int i) { return s->g->tensors[s->node->in[i]]; }
 static const xr_tensor *out_tensor(const side *s, int i) { return s->g->tensors[s->node->out[i]]; }
+static bool is_state(const side *s, const xr_tensor *t) {
+  return t->kind == XR_TENSOR_PARAMETER && xr_parameter_at(s->g->parameters, t->parameter)->kind.state;
+}
 static xr_dtype gradient_dtype(const xr_tensor *t) { return t->kind == XR_TENSOR_PARAMETER ? XR_F32 : t->dtype; }
 
 /* ---- values on their way between backends and dtypes. Float values travel as f32; others as they are. */
@@ -117,11 +120,27 @@ static xr_status compare(const verdict *j, const side *b, bool backward, int slo
                  backward ? "gradient of input" : "output", slot, error, j->limit);
 }
 
+/* Runs a forward tick on both sides. State that the node changes is kept before the first run and given to the second. */
+static xr_status forward_both(const side *a, const side *b, int tick, xr_seed seed, float **state) {
+  XR_TRY(hand_over(a, b, false));
+  for (int j = 0; j < a->node->in_count; j++) {
+    const xr_tensor *x = in_tensor(a, j);
+    if (!a->node->in[j] || !is_state(a, x)) continue;
+    state[j] = take(a, a->run->in[j], x->dtype, xr_elements(x->shape));
+    if (!state[j]) return XR_DEVICE;
+  }
+  XR_TRY(xr_executor_run_tick(a->e, tick, seed));
+  for (int j = 0; j < a->node->in_count; j++)
+    if (state[j]) XR_TRY(put(b, (void *)(uintptr_t)b->run->in[j], XR_F32, state[j], xr_elements(in_tensor(a, j)->shape)));
+  return xr_executor_run_tick(b->e, tick, seed);
+}
+
 static xr_status forward_tick(xr_executor *first, xr_executor *second, int tick, xr_seed seed, const verdict *judge) {
   side a = side_at(first, tick), b = side_at(second, tick);
-  XR_TRY(hand_over(&a, &b, false));
-  XR_TRY(xr_executor_run_tick(first, tick, seed));
-  XR_TRY(xr_executor_run_tick(second, tick, seed));
+  float *state[XR_MAX_IN] = {0};
+  const xr_status ran = forward_both(&a, &b, tick, seed, state);
+  for (int j = 0; j < XR_MAX_IN; j++) xr_block_free(state[j]);
+  XR_TRY(ran);
   for (int j = 0; j < a.node->out_count; j++) {
     const xr_tensor *x = out_tensor(&a, j), *y = out_tensor(&b, j);
     if (!is_float(x->dtype)) continue;

@@ -1,5 +1,6 @@
 #include "host/graph/device.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,20 +23,71 @@ static bool free_unknown(size_t *free_bytes, size_t *total_bytes) {
   return false;
 }
 
-static const xr_device_memory memory_cpu = {.alloc = xr_block_alloc,
-                                            .free = xr_block_free,
-                                            .write = copy_plain,
-                                            .read = copy_plain,
-                                            .zero = zero_plain,
-                                            .free_bytes = free_unknown};
+/* ---- the CPU's streams: there are none */
+static xr_status stream_none(xr_stream *stream) {
+  *stream = NULL;
+  return XR_OK;
+}
+
+static void free_no_stream(xr_stream stream) { (void)stream; }
+
+static xr_status copy_by_all(void *to, const void *from, size_t bytes, xr_stream stream) {
+  const size_t piece = (size_t)1 << 20;
+  (void)stream;
+#pragma omp parallel for schedule(static)
+  for (size_t start = 0; start < bytes; start += piece)
+    memcpy((char *)to + start, (const char *)from + start, bytes - start < piece ? bytes - start : piece);
+  return XR_OK;
+}
+
+/* ---- the CPU itself, as Linux describes it */
+static void name_of_cpu(char *name, size_t size) {
+  char line[256];
+  FILE *file = fopen("/proc/cpuinfo", "r");
+  snprintf(name, size, "unknown");
+  while (file && fgets(line, sizeof line, file)) {
+    char *colon = strncmp(line, "model name", 10) == 0 ? strchr(line, ':') : NULL;
+    if (!colon) continue;
+    snprintf(name, size, "%s", colon + 2);
+    name[strcspn(name, "\n")] = '\0';
+    break;
+  }
+  if (file) fclose(file);
+}
+
+static size_t cache_of_cpu(void) {
+  size_t kib = 0;
+  for (int level = 3; level >= 2 && !kib; level--) { /* index 2 and 3 are the second and third level */
+    char path[80];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/size", level);
+    FILE *file = fopen(path, "r");
+    if (file && fscanf(file, "%zuK", &kib) != 1) kib = 0;
+    if (file) fclose(file);
+  }
+  return kib << 10;
+}
+
+static const xr_device_functions functions_cpu = {.alloc = xr_block_alloc,
+                                                  .free = xr_block_free,
+                                                  .write = copy_plain,
+                                                  .read = copy_plain,
+                                                  .zero = zero_plain,
+                                                  .free_bytes = free_unknown,
+                                                  .stream_new = stream_none,
+                                                  .stream_free = free_no_stream,
+                                                  .copy = copy_by_all,
+                                                  .name = name_of_cpu,
+                                                  .cache_bytes = cache_of_cpu};
 
 /* ---- which backend */
 #ifdef XREID_CUDA
-static const xr_device_memory *memory_of(xr_backend backend) { return backend == XR_CUDA ? &xr_device_memory_cuda : &memory_cpu; }
+static const xr_device_functions *functions_of(xr_backend backend) {
+  return backend == XR_CUDA ? &xr_device_functions_cuda : &functions_cpu;
+}
 #else
-static const xr_device_memory *memory_of(xr_backend backend) {
+static const xr_device_functions *functions_of(xr_backend backend) {
   (void)backend; /* xr_device_open() gives out nothing but the CPU */
-  return &memory_cpu;
+  return &functions_cpu;
 }
 
 static xr_status xr_device_select_cuda(int index) {
@@ -47,26 +99,45 @@ static void xr_device_list_cuda(void (*line)(void *context, const char *text), v
 #endif
 
 xr_status xr_device_alloc(xr_backend backend, void **memory, size_t bytes) {
-  *memory = memory_of(backend)->alloc(bytes);
+  *memory = functions_of(backend)->alloc(bytes);
   return *memory ? XR_OK : XR_NO_MEMORY;
 }
 
 void xr_device_free(xr_backend backend, void *memory) {
-  if (memory) memory_of(backend)->free(memory);
+  if (memory) functions_of(backend)->free(memory);
 }
 
 xr_status xr_device_write(xr_backend backend, void *to, const void *from, size_t bytes) {
-  return bytes ? memory_of(backend)->write(to, from, bytes) : XR_OK;
+  return bytes ? functions_of(backend)->write(to, from, bytes) : XR_OK;
 }
 
 xr_status xr_device_read(xr_backend backend, void *to, const void *from, size_t bytes) {
-  return bytes ? memory_of(backend)->read(to, from, bytes) : XR_OK;
+  return bytes ? functions_of(backend)->read(to, from, bytes) : XR_OK;
 }
 
-xr_status xr_device_zero(xr_backend backend, void *memory, size_t bytes) { return bytes ? memory_of(backend)->zero(memory, bytes) : XR_OK; }
+xr_status xr_device_zero(xr_backend backend, void *memory, size_t bytes) {
+  return bytes ? functions_of(backend)->zero(memory, bytes) : XR_OK;
+}
 
 bool xr_device_free_bytes(xr_backend backend, size_t *free_bytes, size_t *total_bytes) {
-  return memory_of(backend)->free_bytes(free_bytes, total_bytes);
+  return functions_of(backend)->free_bytes(free_bytes, total_bytes);
+}
+
+xr_status xr_device_stream_new(xr_backend backend, xr_stream *stream) { return functions_of(backend)->stream_new(stream); }
+
+void xr_device_stream_free(xr_backend backend, xr_stream stream) {
+  if (stream) functions_of(backend)->stream_free(stream);
+}
+
+xr_status xr_device_copy(xr_backend backend, void *to, const void *from, size_t bytes, xr_stream stream) {
+  return bytes ? functions_of(backend)->copy(to, from, bytes, stream) : XR_OK;
+}
+
+void xr_device_name(xr_backend backend, char *name, size_t size) { functions_of(backend)->name(name, size); }
+
+size_t xr_device_cache_bytes(xr_backend backend) {
+  const size_t bytes = functions_of(backend)->cache_bytes();
+  return bytes ? bytes : (size_t)32 << 20;
 }
 
 /* ---- choosing */

@@ -36,3 +36,16 @@ xr_status xr_device_read(xr_backend backend, void *to, const void *from, size_t 
 xr_status xr_device_zero(xr_backend backend, void *memory, size_t bytes);
 /* Bytes that the device can still give; false on the CPU, where nobody knows. */
 bool xr_device_free_bytes(xr_backend backend, size_t *free_bytes, size_t *total_bytes);
+
+/* ---- work in the order of a stream */
+/* NULL on the CPU, where work is done when its call returns. */
+xr_status xr_device_stream_new(xr_backend backend, xr_stream *stream);
+void xr_device_stream_free(xr_backend backend, xr_stream stream);
+/* A copy inside the backend's memory, by all its threads. */
+xr_status xr_device_copy(xr_backend backend, void *to, const void *from, size_t bytes, xr_stream stream);
+
+/* ---- what it is */
+/* "AMD EPYC", "NVIDIA H200": the processor, or this thread's CUDA device. Cut to `size` bytes. */
+void xr_device_name(xr_backend backend, char *name, size_t size);
+/* Of the last cache before memory: what a measurement of memory has to exceed. 32 MiB where it cannot be found out. */
+size_t xr_device_cache_bytes(xr_backend backend);

@@ -51,8 +51,45 @@ static xr_status zero_device(void *memory, size_t bytes) {
   return error == cudaSuccess ? XR_OK : failed(error, "zeroing memory");
 }
 
-const xr_device_memory xr_device_memory_cuda = {
-    .alloc = alloc, .free = release, .write = write_device, .read = read_device, .zero = zero_device, .free_bytes = free_bytes_of_device};
+/* ---- streams */
+static xr_status stream_new(xr_stream *stream) {
+  cudaError_t error = cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking);
+  return error == cudaSuccess ? XR_OK : failed(error, "making a stream");
+}
+
+static void stream_free(xr_stream stream) { cudaStreamDestroy(stream); }
+
+static xr_status copy_on(void *to, const void *from, size_t bytes, xr_stream stream) {
+  cudaError_t error = cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream);
+  return error == cudaSuccess ? XR_OK : failed(error, "copying");
+}
+
+/* ---- the current device */
+static void name_of_current(char *name, size_t size) {
+  struct cudaDeviceProp p;
+  int index = 0;
+  const bool known = cudaGetDevice(&index) == cudaSuccess && cudaGetDeviceProperties(&p, index) == cudaSuccess;
+  snprintf(name, size, "%s", known ? p.name : "unknown");
+}
+
+static size_t cache_of_current(void) {
+  int index = 0, bytes = 0;
+  if (cudaGetDevice(&index) == cudaSuccess) cudaDeviceGetAttribute(&bytes, cudaDevAttrL2CacheSize, index);
+  cudaGetLastError();
+  return (size_t)bytes;
+}
+
+const xr_device_functions xr_device_functions_cuda = {.alloc = alloc,
+                                                      .free = release,
+                                                      .write = write_device,
+                                                      .read = read_device,
+                                                      .zero = zero_device,
+                                                      .free_bytes = free_bytes_of_device,
+                                                      .stream_new = stream_new,
+                                                      .stream_free = stream_free,
+                                                      .copy = copy_on,
+                                                      .name = name_of_current,
+                                                      .cache_bytes = cache_of_current};
 
 /* ---- devices */
 static int major_of(int version) { return version / 1000; }

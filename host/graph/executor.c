@@ -44,7 +44,8 @@ static void bind_tick(xr_executor *e, int at) {
   *run = (xr_run){.accumulate = tick->accumulate,
                   .dout_owned = tick->dout_owned,
                   .workspace = xr_executor_piece(e, tick->workspace),
-                  .backend = e->plan->options.backend};
+                  .backend = e->plan->options.backend,
+                  .tf32 = e->options.tf32};
   e->backend->bind(e, run);
   for (int j = 0; j < node->in_count; j++) {
     run->in[j] = value_pointer(e, tick, node->in[j]);
@@ -188,6 +189,8 @@ xr_status xr_executor_run_tick(xr_executor *e, int at, xr_seed seed) {
   XR_TRY(e->backend->set_scalars(e, seed, NULL));
   return run_tick(e, at);
 }
+
+xr_status xr_executor_queue_tick(xr_executor *e, int at) { return run_tick(e, at); }
 
 int xr_executor_tick_count(const xr_executor *e) { return e->plan->tick_count; }
 

@@ -33,6 +33,8 @@ typedef struct {
   bool poison;              /* dead memory is filled with NaN between ticks: a wrong lifetime shows at once */
   bool check_finite;        /* every float result is searched for NaN and infinity: slow, names the first bad tensor */
   bool no_graph;            /* CUDA: always node by node, each waited for, so that an error names its node */
+  bool tf32;                /* CUDA: linear layers in f32 read operands rounded to 10 bits (gemm.h) */
+  xr_stream stream;         /* CUDA: lent by the caller, who may share it among executors; NULL: its own */
   void *memory;             /* the plan's arena, lent by the caller (xr_executor_memory_new); NULL: allocated here */
   const xr_step_tail *tail; /* lives as long as the executor; NULL: none */
 } xr_executor_options;
@@ -69,3 +71,5 @@ int xr_executor_tick_count(const xr_executor *executor);
 /* The node that runs at a tick, and in which direction. */
 const xr_node *xr_executor_tick_node(const xr_executor *executor, int tick, bool *backward);
 xr_status xr_executor_run_tick(xr_executor *executor, int tick, xr_seed seed);
+/* The same with the seed of the tick before and without waiting: on CUDA it may be captured. */
+xr_status xr_executor_queue_tick(xr_executor *executor, int tick);

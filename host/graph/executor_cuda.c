@@ -33,9 +33,9 @@ typedef struct { /* what kernels read anew in every step */
 } scalars;
 
 typedef struct {
-  cudaStream_t compute, copy;
-  cudaEvent_t sent[SLOTS];  /* copy stream: the slot's inputs are on the device */
-  cudaEvent_t taken[SLOTS]; /* compute stream: the slot's inputs are in the arena */
+  cudaStream_t compute, copy, own_compute; /* own_compute: NULL when the stream is lent */
+  cudaEvent_t sent[SLOTS];                 /* copy stream: the slot's inputs are on the device */
+  cudaEvent_t taken[SLOTS];                /* compute stream: the slot's inputs are in the arena */
   cudaEvent_t scalars_taken[SLOTS], done;
   places inputs, outputs;
   char *host_inputs[SLOTS], *device_inputs[SLOTS], *host_scalars[SLOTS], *host_outputs; /* host: pinned */
@@ -94,7 +94,9 @@ static size_t tail_bytes(const xr_executor *e, bool results) {
 static xr_status make(xr_executor *e, cuda *c) {
   XR_TRY(add_places(e, &c->inputs, true));
   XR_TRY(add_places(e, &c->outputs, false));
-  TRY_CUDA(cudaStreamCreateWithFlags(&c->compute, cudaStreamNonBlocking), "making a stream");
+  c->compute = e->options.stream;
+  if (!c->compute) TRY_CUDA(cudaStreamCreateWithFlags(&c->own_compute, cudaStreamNonBlocking), "making a stream");
+  if (!c->compute) c->compute = c->own_compute;
   TRY_CUDA(cudaStreamCreateWithFlags(&c->copy, cudaStreamNonBlocking), "making a stream");
   XR_TRY(event(&c->done));
   for (int i = 0; i < SLOTS; i++) {
@@ -132,7 +134,7 @@ static void close_cuda(xr_executor *e) {
   if (c->done) cudaEventDestroy(c->done);
   if (c->host_outputs) cudaFreeHost(c->host_outputs);
   xr_device_free(XR_CUDA, c->now);
-  if (c->compute) cudaStreamDestroy(c->compute);
+  if (c->own_compute) cudaStreamDestroy(c->own_compute);
   if (c->copy) cudaStreamDestroy(c->copy);
   free(c->inputs.places);
   free(c->outputs.places);

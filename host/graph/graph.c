@@ -198,6 +198,7 @@ void xr_apply(xr_graph *g, const xr_op *op, const char *label, const void *attri
       xr_graph_fail(g, XR_BAD_ARGUMENT, "%s: %s has no f32 gradient for the parameter %s; take xr_param_f32() and cast it", path, op->name,
                     t->name);
   }
+  if (g->status != XR_OK) return;
   for (int i = 0; i < outputs; i++) {
     bool differentiable = needs_gradient && !xr_bit(op->no_gradient_out, i);
     node->out[i] = add_tensor(g, (xr_tensor){.name = path,

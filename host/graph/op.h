@@ -36,6 +36,7 @@ typedef struct {
   const xr_seed *seed; /* of the step: key = the run's seed, counter = the step. Memory of the backend, as every pointer here */
   xr_backend backend;
   xr_stream stream; /* of the device; NULL on the CPU */
+  bool tf32;        /* CUDA: products of layers in f32 may round their operands to 10 bits */
 } xr_run;
 
 /* What the planner decided about one run of a node, before any memory exists. */
@@ -52,6 +53,7 @@ typedef struct xr_op {
    * node's own copies of keep_in and keep_out. Fails with a message that holds both shapes. */
   xr_status (*infer)(xr_node *node);
   uint32_t keep_in, keep_out; /* inputs and outputs that backward reads; every other tensor's memory is reused */
+  uint32_t reads_part;        /* inputs of which forward reads as many bytes as its output has: tables and what is sliced */
   uint32_t
       f32_gradient; /* inputs whose gradient backward writes in f32 when they are parameters in another dtype; no other input may be one */
   uint32_t no_gradient_out; /* outputs that carry no gradient: statistics, saved scores */

@@ -1,5 +1,6 @@
 /* What a plan says to people and programs. */
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,11 @@ static double tick_flops(const xr_plan *plan, const xr_tick *tick) {
   return node->op->flops ? node->op->flops(node, tick->kind == XR_TICK_BACKWARD) : 0;
 }
 
+/* Gradients of parameters are f32 whatever the parameter is read in. */
+static double gradient_bytes(const xr_tensor *t) {
+  return (double)xr_elements(t->shape) * (double)(t->kind == XR_TENSOR_PARAMETER ? sizeof(float) : xr_dtype_bytes(t->dtype));
+}
+
 /* Forward reads its inputs and writes its outputs; backward reads what was kept and the gradients of the outputs, and writes those of the
  * inputs. */
 static double tick_bytes(const xr_plan *plan, const xr_tick *tick) {
@@ -49,8 +55,9 @@ static double tick_bytes(const xr_plan *plan, const xr_tick *tick) {
   for (int j = 0; j < node->in_count; j++) {
     double size = (double)xr_tensor_bytes(g->tensors[node->in[j]]);
     if (!node->in[j]) continue;
+    if (!backward && xr_bit(node->op->reads_part, j)) size = fmin(size, (double)xr_tensor_bytes(g->tensors[node->out[0]]));
     if (!backward || xr_bit(node->keep_in, j)) bytes += size;
-    if (backward && plan->reached[node->in[j]]) bytes += size;
+    if (backward && plan->reached[node->in[j]]) bytes += gradient_bytes(g->tensors[node->in[j]]);
   }
   for (int j = 0; j < node->out_count; j++) {
     double size = (double)xr_tensor_bytes(g->tensors[node->out[j]]);

@@ -29,8 +29,7 @@ typedef enum {
   XR_CONFIG_IMFI_CROSS_MLM,
   XR_CONFIG_IMFI_SHARED_QUERY_CROSS_MLM,
   XR_CONFIG_IMFI_SPATIAL,
-  XR_CONFIG_IMFI_CONCAT,
-  XR_CONFIG_IMFI_CROSS_ATTN
+  XR_CONFIG_IMFI_CONCAT
 } xr_config_imfi;
 typedef enum {
   XR_CONFIG_CRL_OFF,
@@ -114,6 +113,7 @@ typedef struct {
     xr_config_activation activation;
     xr_config_precision precision;
     xr_config_recompute recompute;
+    bool tf32;
   } model;
   struct {
     xr_config_imfi mode;
@@ -182,6 +182,7 @@ typedef struct {
   } schedule;
   struct {
     int64_t seed, epochs, max_steps, log_every, checkpoint_every_epochs, keep, nonfinite_limit;
+    double peak_tflop_per_second, peak_gb_per_second;
   } train;
   struct {
     int64_t every, batch, max_rank, examples;
@@ -201,6 +202,8 @@ typedef struct {
 /* path: the file, or NULL for the defaults alone. overrides: `count` texts "key.sub=value". XR_BAD_INPUT or XR_NOT_FOUND with the
  * place; *config is NULL then. */
 xr_status xr_config_load(xr_config **config, const char *path, const char *const *overrides, size_t count);
+/* The same from YAML text, a checkpoint's for example; `name` is for messages. */
+xr_status xr_config_parse(xr_config **config, const char *yaml, const char *name, const char *const *overrides, size_t count);
 void xr_config_free(xr_config *config); /* NULL is allowed */
 
 /* The whole configuration as YAML that loads to the same values, bit for bit. The caller frees the text. */

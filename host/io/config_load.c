@@ -93,10 +93,18 @@ static xr_status read_override(xr_arena *arena, const char *text, xr_yaml **root
   return xr_config_check(arena, value);
 }
 
-static xr_status resolve(xr_arena *arena, const char *path, const char *const *overrides, size_t count, xr_yaml **tree) {
-  xr_yaml *defaults, *preset, *given = NULL;
+/* `text`: what the file says, which is not read then and has no `base`. */
+static xr_status read_given(xr_arena *arena, const char *path, const char *text, xr_yaml **given) {
+  *given = NULL;
+  if (!text) return path ? read_file(arena, path, 0, given) : XR_OK;
+  XR_TRY(xr_yaml_parse(given, arena, path, true, text, strlen(text)));
+  return xr_config_check(arena, *given);
+}
+
+static xr_status resolve(xr_arena *arena, const char *path, const char *text, const char *const *overrides, size_t count, xr_yaml **tree) {
+  xr_yaml *defaults, *preset, *given;
   XR_TRY(read_embedded(arena, "configs/defaults.yaml", &defaults));
-  if (path) XR_TRY(read_file(arena, path, 0, &given));
+  XR_TRY(read_given(arena, path, text, &given));
   for (size_t i = 0; i < count; i++) {
     xr_yaml *one = NULL;
     XR_TRY(read_override(arena, overrides[i], &one));
@@ -193,31 +201,39 @@ static xr_status check_pairs(xr_arena *arena, const xr_yaml *tree, const xr_conf
 
 /* ---- from tree to structure */
 
-static xr_status load(xr_arena *arena, xr_config **config, const char *path, const char *const *overrides, size_t count) {
+static xr_status load(xr_arena *arena, xr_config **config, const char *path, const char *text, const char *const *overrides, size_t count) {
   xr_yaml *tree;
-  XR_TRY(resolve(arena, path, overrides, count, &tree));
-  char *text;
+  XR_TRY(resolve(arena, path, text, overrides, count, &tree));
+  char *resolved;
   size_t bytes;
-  XR_TRY(xr_yaml_write(tree, &text, &bytes));
-  cyaml_err_t error = cyaml_load_data((const uint8_t *)text, bytes, &cyaml, &xr_config_schema, (cyaml_data_t **)config, NULL);
-  free(text);
+  XR_TRY(xr_yaml_write(tree, &resolved, &bytes));
+  cyaml_err_t error = cyaml_load_data((const uint8_t *)resolved, bytes, &cyaml, &xr_config_schema, (cyaml_data_t **)config, NULL);
+  free(resolved);
   if (error != CYAML_OK)
     return xr_fail(XR_BAD_INPUT, "%s: the configuration cannot be loaded: %s", path ? path : "configs/defaults.yaml",
                    cyaml_strerror(error));
   return check_pairs(arena, tree, *config);
 }
 
-xr_status xr_config_load(xr_config **config, const char *path, const char *const *overrides, size_t count) {
+static xr_status load_or_nothing(xr_config **config, const char *path, const char *text, const char *const *overrides, size_t count) {
   *config = NULL;
   xr_arena *arena = xr_arena_new();
   if (!arena) return XR_NO_MEMORY;
-  xr_status status = load(arena, config, path, overrides, count);
+  xr_status status = load(arena, config, path, text, overrides, count);
   xr_arena_free(arena);
   if (status != XR_OK) {
     xr_config_free(*config);
     *config = NULL;
   }
   return status;
+}
+
+xr_status xr_config_load(xr_config **config, const char *path, const char *const *overrides, size_t count) {
+  return load_or_nothing(config, path, NULL, overrides, count);
+}
+
+xr_status xr_config_parse(xr_config **config, const char *yaml, const char *name, const char *const *overrides, size_t count) {
+  return load_or_nothing(config, name, yaml, overrides, count);
 }
 
 void xr_config_free(xr_config *config) {

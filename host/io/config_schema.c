@@ -23,8 +23,7 @@ static const cyaml_strval_t imfi_modes[] = {{"off", XR_CONFIG_IMFI_OFF},
                                             {"cross_mlm", XR_CONFIG_IMFI_CROSS_MLM},
                                             {"shared_query+cross_mlm", XR_CONFIG_IMFI_SHARED_QUERY_CROSS_MLM},
                                             {"spatial", XR_CONFIG_IMFI_SPATIAL},
-                                            {"concat", XR_CONFIG_IMFI_CONCAT},
-                                            {"cross_attn", XR_CONFIG_IMFI_CROSS_ATTN}};
+                                            {"concat", XR_CONFIG_IMFI_CONCAT}};
 static const cyaml_strval_t crl_kinds[] = {{"off", XR_CONFIG_CRL_OFF},
                                            {"mlp", XR_CONFIG_CRL_MLP},
                                            {"gated", XR_CONFIG_CRL_GATED},
@@ -107,6 +106,7 @@ static const cyaml_schema_field_t model_fields[] = {WORD(model_type, preset, pre
                                                     WORD(model_type, activation, activations),
                                                     WORD(model_type, precision, precisions),
                                                     WORD(model_type, recompute, recomputes),
+                                                    BOOL(model_type, tf32),
                                                     CYAML_FIELD_END};
 
 SECTION_TYPE(imfi) imfi_type;
@@ -146,14 +146,9 @@ static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm),  SEC
                                                    SECTION(loss_type, cria), SECTION(loss_type, spt), CYAML_FIELD_END};
 
 SECTION_TYPE(augment) augment_type;
-static const cyaml_schema_field_t augment_fields[] = {FLOAT(augment_type, flip),
-                                                      BOOL(augment_type, flip_swaps_words),
-                                                      INT(augment_type, pad),
-                                                      FLOAT(augment_type, erase),
-                                                      FLOATS(augment_type, erase_area),
-                                                      FLOATS(augment_type, erase_aspect),
-                                                      FLOATS(augment_type, erase_fill),
-                                                      CYAML_FIELD_END};
+static const cyaml_schema_field_t augment_fields[] = {
+    FLOAT(augment_type, flip),        BOOL(augment_type, flip_swaps_words), INT(augment_type, pad),           FLOAT(augment_type, erase),
+    FLOATS(augment_type, erase_area), FLOATS(augment_type, erase_aspect),   FLOATS(augment_type, erase_fill), CYAML_FIELD_END};
 
 SECTION_TYPE(sampler) sampler_type;
 static const cyaml_schema_field_t sampler_fields[] = {WORD(sampler_type, kind, samplers), INT(sampler_type, batch),
@@ -191,6 +186,8 @@ static const cyaml_schema_field_t train_fields[] = {INT(train_type, seed),
                                                     INT(train_type, checkpoint_every_epochs),
                                                     INT(train_type, keep),
                                                     INT(train_type, nonfinite_limit),
+                                                    FLOAT(train_type, peak_tflop_per_second),
+                                                    FLOAT(train_type, peak_gb_per_second),
                                                     CYAML_FIELD_END};
 
 SECTION_TYPE(eval) eval_type;
@@ -329,6 +326,8 @@ const xr_config_rule xr_config_rules[] = {
     {.path = "train.checkpoint_every_epochs", .minimum = 1, .maximum = 1e6},
     {.path = "train.keep", .minimum = 1, .maximum = 1e6},
     {.path = "train.nonfinite_limit", .minimum = 1, .maximum = 1e6},
+    {.path = "train.peak_tflop_per_second", .minimum = 0, .maximum = 1e6},
+    {.path = "train.peak_gb_per_second", .minimum = 0, .maximum = 1e6},
     {.path = "eval.every", .minimum = 0, .maximum = 1e6},
     {.path = "eval.split", .words = splits},
     {.path = "eval.batch", .minimum = 1, .maximum = 1e6},

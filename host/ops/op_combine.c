@@ -5,19 +5,10 @@
 #include "kernels/elementwise/layer_scale.h"
 #include "kernels/elementwise/pair_features.h"
 
-/* Fails when the gradient of input i would be of another dtype than the input: a matrix that is a parameter, in bf16. */
-static xr_status expect_like_gradient(const xr_node *node, int i, const char *what) {
-  if (!xr_input_needs_gradient(node, i) || xr_input_gradient_dtype(node, i) == xr_input_dtype(node, i)) return XR_OK;
-  return xr_fail(XR_UNSUPPORTED, "%s is a %s parameter, a computed tensor is expected", what, xr_dtype_name(xr_input_dtype(node, i)));
-}
-
-/* Inputs 0 .. count-1 are computed tensors of one shape and dtype. */
+/* Inputs 0 .. count-1 are of one shape and dtype. */
 static xr_status expect_alike(const xr_node *node, int count, const char *const *what) {
   XR_TRY(xr_expect_float(node, 0));
-  for (int i = 0; i < count; i++) {
-    XR_TRY(xr_expect_input(node, i, xr_input_dtype(node, 0), xr_input_shape(node, 0), what[i]));
-    XR_TRY(expect_like_gradient(node, i, what[i]));
-  }
+  for (int i = 0; i < count; i++) XR_TRY(xr_expect_input(node, i, xr_input_dtype(node, 0), xr_input_shape(node, 0), what[i]));
   return XR_OK;
 }
 
@@ -71,7 +62,7 @@ static xr_status broadcast_backward(const xr_node *node, const xr_run *run) {
 
 static const xr_op broadcast_op = {.name = "add_broadcast",
                                    .infer = broadcast_infer,
-                                   .f32_gradient = 1u << 1,
+                                   .f32_gradient = 1u << 0 | 1u << 1,
                                    .in_place = true,
                                    .pass_gradient = 1u,
                                    .workspace = broadcast_workspace,

@@ -96,7 +96,8 @@ static xr_status slice_backward(const xr_node *node, const xr_run *run) {
   return XR_ON(run, xr_slice_backward, &k);
 }
 
-static const xr_op slice_op = {.name = "slice", .infer = slice_infer, .forward = slice_forward, .backward = slice_backward};
+static const xr_op slice_op = {
+    .name = "slice", .infer = slice_infer, .reads_part = 1u, .forward = slice_forward, .backward = slice_backward};
 
 xr_var xr_slice_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t start, int64_t length) {
   return xr_apply_one(g, &slice_op, label, &(slice_attributes){axis, start, length}, sizeof(slice_attributes), 1, &x);

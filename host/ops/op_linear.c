@@ -60,6 +60,7 @@ static size_t linear_workspace(const xr_node *node, xr_run_kind kind) {
 
 static xr_status linear_forward(const xr_node *node, const xr_run *run) {
   xr_linear k = arguments(node);
+  k.tf32 = run->tf32;
   k.x = run->in[0];
   k.weight = run->in[1];
   k.bias = xr_input_count(node) > 2 ? run->in[2] : NULL;
@@ -72,6 +73,7 @@ static xr_status linear_forward(const xr_node *node, const xr_run *run) {
 static xr_status linear_backward(const xr_node *node, const xr_run *run) {
   xr_linear k = arguments(node);
   const size_t dpre = dpre_bytes(&k, run->dout_owned);
+  k.tf32 = run->tf32;
   k.x = run->in[0];
   k.weight = run->in[1];
   k.pre = keeps_pre(node) ? run->out[1] : NULL;

@@ -117,7 +117,7 @@ static xr_status conv_backward(const xr_node *node, const xr_run *run) {
 }
 
 static const xr_op conv_op = {
-    .name = "token_conv", .infer = conv_infer, .workspace = conv_workspace, .forward = conv_forward, .backward = conv_backward};
+    .name = "token_conv", .infer = conv_infer, .f32_gradient = 1u << 1, .workspace = conv_workspace, .forward = conv_forward, .backward = conv_backward};
 
 xr_var xr_token_conv_of(xr_graph *g, const char *label, xr_var x, xr_var weight, xr_var length) {
   return xr_apply_one(g, &conv_op, label, NULL, 0, length.id ? 3 : 2, (xr_var[]){x, weight, length});

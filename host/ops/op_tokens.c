@@ -182,6 +182,7 @@ static xr_status embed_backward(const xr_node *node, const xr_run *run) {
 static const xr_op embed_op = {.name = "token_embedding",
                                .infer = embed_infer,
                                .keep_in = 1u,
+                               .reads_part = 1u << 1,
                                .f32_gradient = 1u << 1 | 1u << 2,
                                .workspace = embed_workspace,
                                .forward = embed_forward,
@@ -226,7 +227,7 @@ static xr_status pick_backward(const xr_node *node, const xr_run *run) {
 }
 
 static const xr_op pick_op = {
-    .name = "pick_token", .infer = pick_infer, .keep_in = 1u << 1, .forward = pick_forward, .backward = pick_backward};
+    .name = "pick_token", .infer = pick_infer, .keep_in = 1u << 1, .reads_part = 1u, .forward = pick_forward, .backward = pick_backward};
 
 xr_var xr_pick_token(xr_graph *g, const char *label, xr_var x, xr_var index) {
   return xr_apply_one(g, &pick_op, label, NULL, 0, 2, (xr_var[]){x, index});
@@ -267,7 +268,7 @@ static xr_status take_backward(const xr_node *node, const xr_run *run) {
 }
 
 static const xr_op take_op = {
-    .name = "take_rows", .infer = take_infer, .keep_in = 1u << 1, .forward = take_forward, .backward = take_backward};
+    .name = "take_rows", .infer = take_infer, .keep_in = 1u << 1, .reads_part = 1u, .forward = take_forward, .backward = take_backward};
 
 xr_var xr_take_rows_of(xr_graph *g, const char *label, xr_var x, xr_var index) {
   return xr_apply_one(g, &take_op, label, NULL, 0, 2, (xr_var[]){x, index});

@@ -122,6 +122,15 @@ xr_var xr_sdm_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identit
  * the samples an identity has on average */
 xr_var xr_centre_alignment_loss(xr_graph *g, const char *label, int sets, const xr_var *x, xr_var identity, xr_centre_options options,
                                 xr_var *mean_count);
+/* The same inputs, identities 0 .. classes-1; keeps the state "<label>.image_centres", ".text_centres", ".combined_centres" [classes, D]
+ * and
+ * "<label>.seen" [classes]. */
+typedef struct {
+  int64_t classes;
+  float momentum;
+  bool stop_gradient_combined;
+} xr_centre_memory_options;
+xr_var xr_centre_memory_loss(xr_graph *g, const char *label, int sets, const xr_var *x, xr_var identity, xr_centre_memory_options options);
 /* cosine f32 [B, B] (images x texts), identity i32 [B], image i32 [B] */
 xr_var xr_semi_positive_triplet_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_var image,
                                      xr_triplet_options options);

@@ -11,6 +11,7 @@
 #include "host/base/file.h"
 #include "host/base/memory.h"
 #include "host/io/safetensors.h"
+#include "models/weights.h"
 
 #define PREFIX "step-"
 #define SUFFIX ".safetensors"
@@ -87,19 +88,19 @@ static xr_status save_with(xr_arena *arena, const char *path, const xr_parameter
 
 xr_status xr_checkpoint_save(const char *path, const xr_config *config, const xr_parameters *parameters,
                              const xr_progress_state *progress) {
-  char *yaml = NULL, *state = progress_to_json(progress), statistics[200];
+  char *yaml = NULL, *state = progress_to_json(progress);
   xr_arena *arena = xr_arena_new();
   xr_status status = state && arena ? xr_config_to_yaml(config, &yaml) : xr_fail(XR_NO_MEMORY, "out of memory");
   if (status == XR_OK) {
-    const double *m = config->image.mean, *s = config->image.std;
-    snprintf(statistics, sizeof statistics, "{\"mean\": [%.9g, %.9g, %.9g], \"std\": [%.9g, %.9g, %.9g]}", m[0], m[1], m[2], s[0], s[1],
-             s[2]);
+    xr_weights_about about;
+    xr_weights_describe(config, &about);
     xr_metadata metadata[] = {{"format", "xreid-checkpoint-1"},
                               {"xreid", XREID_VERSION},
                               {"config", yaml},
                               {"progress", state},
-                              {"activation", config->model.activation == XR_CONFIG_GELU ? "gelu" : "quick_gelu"},
-                              {"image_statistics", statistics}};
+                              {"activation", about.activation},
+                              {"image_statistics", about.image_statistics},
+                              {"position_grid", about.position_grid}};
     status = save_with(arena, path, parameters, progress != NULL, metadata, sizeof metadata / sizeof *metadata);
   }
   xr_arena_free(arena);
@@ -149,7 +150,7 @@ static xr_status load_parts(const xr_safetensors *file, xr_arena *arena, xr_para
   return XR_OK;
 }
 
-static xr_status load_from(const xr_safetensors *file, xr_arena *arena, xr_parameters *parameters, bool strict, bool moments) {
+static xr_status load_from(const xr_safetensors *file, xr_arena *arena, xr_parameters *parameters, bool moments) {
   misfits m = {{0}, 0};
   size_t expected = 0;
   int64_t most = 1;
@@ -162,7 +163,7 @@ static xr_status load_from(const xr_safetensors *file, xr_arena *arena, xr_param
   xr_status status = load_parts(file, arena, parameters, moments, scratch, &expected, &m);
   xr_block_free(scratch);
   XR_TRY(status);
-  for (size_t i = 0; strict && i < xr_safetensors_count(file) && xr_safetensors_count(file) > expected; i++) {
+  for (size_t i = 0; i < xr_safetensors_count(file) && xr_safetensors_count(file) > expected; i++) {
     const char *name = xr_safetensors_at(file, i)->name;
     if (strncmp(name, "optimizer.", 10) != 0 && xr_parameter_find(parameters, name) < 0) note_misfit(&m, "not of this model:", name);
   }
@@ -170,13 +171,13 @@ static xr_status load_from(const xr_safetensors *file, xr_arena *arena, xr_param
   return XR_OK;
 }
 
-xr_status xr_checkpoint_load(const char *path, xr_parameters *parameters, bool strict, xr_progress_state *progress) {
+xr_status xr_checkpoint_load(const char *path, xr_parameters *parameters, xr_progress_state *progress) {
   xr_safetensors *file;
   XR_TRY(xr_safetensors_open(&file, path));
   xr_arena *arena = xr_arena_new();
   xr_status status = arena ? XR_OK : XR_NO_MEMORY;
   if (status == XR_OK && progress) status = progress_from_json(xr_safetensors_metadata(file, "progress"), progress);
-  if (status == XR_OK) status = load_from(file, arena, parameters, strict, progress != NULL);
+  if (status == XR_OK) status = load_from(file, arena, parameters, progress != NULL);
   xr_arena_free(arena);
   xr_safetensors_close(file);
   return status == XR_OK ? XR_OK : xr_fail_in(status, "%s", path);

@@ -2,7 +2,7 @@
  *
  *   <parameter name>                        f32 master weights
  *   optimizer.moment.0.<parameter name>     f32, and moment.1 likewise (training checkpoints)
- *   metadata                                xreid version, configuration (YAML), its progress as JSON, activation, image statistics
+ *   metadata                                xreid version, configuration (YAML), its progress as JSON, and what models/weights.h reads
  *
  * A file appears under its name whole or not at all; an older one stays until the new one is complete. */
 #pragma once
@@ -27,10 +27,10 @@ typedef struct {
 /* `progress` NULL: the weights alone, which cannot be resumed from. */
 xr_status xr_checkpoint_save(const char *path, const xr_config *config, const xr_parameters *parameters, const xr_progress_state *progress);
 
-/* Loads into allocated parameters: every one must be in the file with its shape; tensors of the file that the model lacks are allowed when
- * `strict` is false. Moments are loaded when the parameters have them and `progress` is not NULL; then they must be there, and the stored
- * configuration must have the same values in everything that shapes the run. The message lists what does not fit by name. */
-xr_status xr_checkpoint_load(const char *path, xr_parameters *parameters, bool strict, xr_progress_state *progress);
+/* Loads into allocated parameters: the file's tensors must be just theirs (models/weights.h loads from other files). Moments are loaded
+ * when the parameters have them and `progress` is not NULL; then they must be there, and the stored configuration must have the same values
+ * in everything that shapes the run. The message lists what does not fit by name. */
+xr_status xr_checkpoint_load(const char *path, xr_parameters *parameters, xr_progress_state *progress);
 
 /* The stored configuration as YAML text (malloc; the caller frees it). */
 xr_status xr_checkpoint_config(const char *path, char **yaml);

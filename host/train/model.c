@@ -20,8 +20,10 @@ static xr_status record(xr_model *m) {
   m->task->method->train(m->graph, &m->task->context, &m->inputs);
   XR_TRY(xr_graph_status(m->graph));
   XR_TRY(xr_plan_new(&m->plan, m->graph, m->inputs.total, (xr_plan_options){.backend = m->options.backend}));
-  XR_TRY(xr_encoder_new(&m->encoder, m->task, m->parameters,
-                        (xr_encoder_options){.compute = compute_dtype(c), .backend = m->options.backend, .no_graph = m->options.no_graph}));
+  XR_TRY(xr_encoder_new(
+      &m->encoder, m->task, m->parameters,
+      (xr_encoder_options){
+          .compute = compute_dtype(c), .backend = m->options.backend, .no_graph = m->options.no_graph, .tf32 = c->model.tf32}));
   xr_parameters_lay_out(m->parameters, parameter_options(m));
   return XR_OK;
 }
@@ -48,9 +50,12 @@ xr_status xr_model_allocate(xr_model *m) {
   XR_TRY(xr_parameters_allocate(m->parameters, parameter_options(m)));
   XR_TRY(xr_executor_memory_new(&m->arena, m->plan, arena_bytes(m)));
   XR_TRY(xr_optimizer_new(&m->optimizer, m->task->config, m->parameters));
-  return xr_executor_new(
-      &m->executor, m->plan,
-      (xr_executor_options){.poison = o->poison, .no_graph = o->no_graph, .memory = m->arena, .tail = xr_optimizer_tail(m->optimizer)});
+  return xr_executor_new(&m->executor, m->plan,
+                         (xr_executor_options){.poison = o->poison,
+                                               .no_graph = o->no_graph,
+                                               .tf32 = m->task->config->model.tf32,
+                                               .memory = m->arena,
+                                               .tail = xr_optimizer_tail(m->optimizer)});
 }
 
 void xr_model_free(xr_model *m) {
@@ -96,7 +101,7 @@ xr_status xr_feed_training(const xr_graph *g, const xr_training_graph *inputs, x
   XR_TRY(copy_input(g, e, inputs->decisions, batch->decisions));
   XR_TRY(copy_input(g, e, inputs->ids, batch->tokens));
   XR_TRY(copy_input(g, e, inputs->length, batch->lengths));
-  XR_TRY(xr_feed_joint_length(e, inputs->joint_length, inputs->joint_scales, batch));
+  XR_TRY(xr_feed_joint_length(e, inputs->joint_length, inputs->joint_scales, batch->lengths, batch->size));
   XR_TRY(copy_masked(g, inputs, e, batch));
   XR_TRY(copy_input(g, e, inputs->identity, batch->labels));
   XR_TRY(copy_input(g, e, inputs->image, batch->image_ids));

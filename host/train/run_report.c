@@ -6,36 +6,9 @@
 #include <string.h>
 
 #include "host/eval/contact_sheet.h"
+#include "host/train/run_metrics.h"
 
 enum { MAX_SERIES = 6 };
-
-static double number(const json_t *line, const char *key) {
-  const json_t *value = json_object_get(line, key);
-  return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
-static bool is_kind(const json_t *line, const char *kind, const char *split) {
-  const char *k = json_string_value(json_object_get(line, "kind")), *s = json_string_value(json_object_get(line, "split"));
-  return k && strcmp(k, kind) == 0 && (!split || (s && strcmp(s, split) == 0));
-}
-
-xr_status xr_run_logged_evaluation(const xr_run_folder *run, int64_t step, const char *split, xr_report_result *row) {
-  json_t *lines, *line;
-  size_t i;
-  XR_TRY(xr_json_lines_read(run->metrics_path, &lines));
-  bool found = false;
-  json_array_foreach(lines, i, line) {
-    if (!is_kind(line, "evaluation", split) || (int64_t)number(line, "step") != step) continue;
-    *row = (xr_report_result){.rank1 = number(line, "R1"),
-                              .rank5 = number(line, "R5"),
-                              .rank10 = number(line, "R10"),
-                              .mAP = number(line, "mAP"),
-                              .mINP = number(line, "mINP")};
-    found = true;
-  }
-  json_decref(lines);
-  return found ? XR_OK : xr_fail(XR_NOT_FOUND, "%s: no evaluation of %s at step %lld", run->metrics_path, split, (long long)step);
-}
 
 /* One curve a key over the lines of a kind. */
 static xr_status make_chart(xr_arena *arena, const json_t *lines, const char *kind, const char *split, int keys, const char *const *key,
@@ -49,9 +22,9 @@ static xr_status make_chart(xr_arena *arena, const json_t *lines, const char *ki
     json_t *line;
     if (!x || !y) return XR_NO_MEMORY;
     json_array_foreach(lines, i, line) {
-      if (!is_kind(line, kind, split)) continue;
-      x[count] = number(line, "step");
-      y[count++] = number(line, key[k]);
+      if (!xr_metrics_is(line, kind, split)) continue;
+      x[count] = xr_metrics_number(line, "step");
+      y[count++] = xr_metrics_number(line, key[k]);
     }
     series[k] = (xr_report_series){.name = key[k], .x = x, .y = y, .count = count};
   }
@@ -84,8 +57,8 @@ static xr_status make_examples(xr_arena *arena, const xr_task *task, const xr_ev
     if (!ranked) return XR_NO_MEMORY;
     for (int64_t k = 0; k < ranking->top_k && ranking->top_index[(int64_t)q * ranking->top_k + k] >= 0; k++) {
       const xr_image_record *image = &split->images[ranking->top_index[(int64_t)q * ranking->top_k + k]];
-      ranked[found++] = (xr_ranked_image){.path = image->path,
-                                          .mark = image->pid == split->captions[q].pid ? XR_MARK_RIGHT : XR_MARK_WRONG, .score = NAN};
+      ranked[found++] = (xr_ranked_image){
+          .path = image->path, .mark = image->pid == split->captions[q].pid ? XR_MARK_RIGHT : XR_MARK_WRONG, .score = NAN};
     }
     examples[i] = (xr_ranked_example){.caption = split->captions[q].text, .ranked = ranked, .count = found};
   }

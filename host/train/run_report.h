@@ -9,6 +9,3 @@
 /* `ranking` was made with top_k >= 1. Example captions are taken at equal distances over the split. */
 xr_status xr_run_report_write(const xr_run_folder *run, const xr_task *task, const xr_evaluation *ranking, const xr_report_result *rows,
                               int row_count);
-
-/* The evaluation logged at this step for this split ("test"); XR_NOT_FOUND when there is none. */
-xr_status xr_run_logged_evaluation(const xr_run_folder *run, int64_t step, const char *split, xr_report_result *row);

@@ -8,12 +8,16 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/data/synth.h"
+#include "host/eval/published.h"
 #include "host/train/checkpoint.h"
 #include "host/train/model.h"
+#include "host/train/peak.h"
 #include "host/train/run_folder.h"
+#include "host/train/run_metrics.h"
 #include "host/train/run_report.h"
 #include "host/train/schedule.h"
 #include "host/train/training_data.h"
+#include "models/weights.h"
 
 typedef struct {
   const xr_config *config;
@@ -33,20 +37,44 @@ typedef struct {
     xr_seed seed;
     int64_t batch, batches;
   } started;
+  xr_device_speed peak;
+  double floor_seconds; /* of a step at that speed; NaN: not known */
+  double started_at, seconds_before; /* wall time of the run's earlier parts */
   double last_log_seconds, last_log_wait;
   int64_t last_log_step;
 } training;
 
 static bool stop_asked(const training *t) { return t->options->stop && *t->options->stop; }
+static double seconds_so_far(const training *t) { return t->seconds_before + xr_seconds() - t->started_at; }
 static bool steps_used_up(const training *t) {
   return t->config->train.max_steps && t->at.step + t->started.runs >= t->config->train.max_steps;
 }
 
 /* ---- preparation */
 static xr_status check_method_options(const xr_config *c) {
+  if (c->text.mask_aug != XR_CONFIG_MASK_OFF && !(c->loss.mlm.weight > 0))
+    xr_warn("text.mask_aug has no effect: loss.mlm.weight is 0, so captions are not masked");
   if (!c->sampler.drop_last)
     return xr_fail(XR_UNSUPPORTED, "sampler.drop_last: a step has one shape, so an incomplete last batch is left out; set it to true");
-  if (*c->model.weights) return xr_fail(XR_UNSUPPORTED, "model.weights: this build cannot start from foreign weights yet; leave it empty");
+  return XR_OK;
+}
+
+/* Weights to start from must fit before the run folder is made. */
+static xr_status check_weights(const training *t) {
+  xr_weights *weights;
+  if (!*t->config->model.weights || t->options->resume) return XR_OK;
+  XR_TRY(xr_weights_open(&weights, t->config->model.weights));
+  xr_status status = xr_weights_check(weights, t->config, t->model.parameters, XR_WEIGHTS_TO_TRAIN);
+  xr_weights_close(weights);
+  return status;
+}
+
+/* A device that has no room for the measurement may have it for the model. */
+static xr_status find_peak(training *t) {
+  xr_status status = xr_run_peak(&t->run, t->config, t->options->backend, &t->peak);
+  t->floor_seconds = status == XR_OK ? xr_plan_floor_seconds(t->model.plan, t->peak) : NAN;
+  if (status != XR_NO_MEMORY) return status;
+  xr_warn("the share of peak is not known: %s", xr_message());
   return XR_OK;
 }
 
@@ -59,16 +87,20 @@ static xr_status prepare(training *t) {
   XR_TRY(xr_training_data_open(&t->data, &t->task));
   XR_TRY(xr_model_new(&t->model, &t->task,
                       (xr_model_options){.backend = t->options->backend, .poison = t->options->poison, .no_graph = t->options->no_graph}));
+  XR_TRY(check_weights(t));
   XR_TRY(xr_run_folder_open(&t->run, t->options->folder, c, t->options->resume));
+  XR_TRY(find_peak(t)); /* before the model takes the memory */
   XR_TRY(xr_model_allocate(&t->model));
   char newest[XR_PATH_MAX];
   if (t->options->resume && xr_checkpoint_newest(t->run.checkpoints, newest) == XR_OK) {
-    XR_TRY(xr_checkpoint_load(newest, t->model.parameters, true, &t->at));
+    XR_TRY(xr_checkpoint_load(newest, t->model.parameters, &t->at));
     xr_info("Going on from %s: epoch %lld, step %lld", newest, (long long)t->at.epoch, (long long)t->at.step);
-  } else if (t->options->resume) {
-    xr_info("%s holds no checkpoint: starting from the beginning", t->run.checkpoints);
+  } else {
+    if (t->options->resume) xr_info("%s holds no checkpoint: starting from the beginning", t->run.checkpoints);
+    if (*c->model.weights) XR_TRY(xr_weights_load_file(c->model.weights, c, t->model.parameters, XR_WEIGHTS_TO_TRAIN));
   }
-  return xr_run_folder_rewind(&t->run, t->at.step);
+  XR_TRY(xr_run_folder_rewind(&t->run, t->at.step));
+  return xr_metrics_read_seconds(t->run.metrics_path, &t->seconds_before);
 }
 
 static void describe(const training *t) {
@@ -78,13 +110,20 @@ static void describe(const training *t) {
   xr_info("%s: %lld parameters, %.0f MiB for training and evaluation, %s", t->task.method->name,
           (long long)xr_parameter_elements(t->model.parameters), (double)xr_model_bytes(&t->model) / 1048576.0,
           t->config->model.precision == XR_CONFIG_BF16 ? "bf16" : "f32");
+  if (isnan(t->floor_seconds)) return;
+  xr_info("At %.3g TFLOP/s and %.3g GB/s a step takes %.3g ms: 100 %% of peak", t->peak.flops_per_second * 1e-12,
+          t->peak.bytes_per_second * 1e-9, 1e3 * t->floor_seconds);
 }
 
 /* ---- evaluation */
 static xr_report_result row_of(const char *name, const xr_evaluation *e) {
   const int64_t n = e->cmc_length;
-  return (xr_report_result){
-      .name = name, .rank1 = e->cmc[0], .rank5 = n > 4 ? e->cmc[4] : -1, .rank10 = n > 9 ? e->cmc[9] : -1, .mAP = e->mAP, .mINP = e->mINP};
+  return (xr_report_result){.name = name,
+                            .rank1 = e->cmc[0],
+                            .rank5 = n > 4 ? e->cmc[4] : NAN,
+                            .rank10 = n > 9 ? e->cmc[9] : NAN,
+                            .mAP = e->mAP,
+                            .mINP = e->mINP};
 }
 
 static void add_row(training *t, xr_report_result row) {
@@ -92,18 +131,7 @@ static void add_row(training *t, xr_report_result row) {
 }
 
 static xr_status log_evaluation(training *t, xr_split_id split, const xr_report_result *row) {
-  xr_json_lines *m = t->run.metrics;
-  xr_json_begin(m);
-  xr_json_text(m, "kind", "evaluation");
-  xr_json_integer(m, "step", t->at.step);
-  xr_json_integer(m, "epoch", t->at.epoch);
-  xr_json_text(m, "split", xr_split_name(split));
-  xr_json_number(m, "R1", row->rank1);
-  xr_json_number(m, "R5", row->rank5);
-  xr_json_number(m, "R10", row->rank10);
-  xr_json_number(m, "mAP", row->mAP);
-  xr_json_number(m, "mINP", row->mINP);
-  return xr_json_end(m);
+  return xr_metrics_log_evaluation(t->run.metrics, t->at.step, t->at.epoch, seconds_so_far(t), xr_split_name(split), row);
 }
 
 /* Ranks a split with the weights as they are. `keep`: the evaluation is wanted with its ranking, else NULL. */
@@ -127,8 +155,12 @@ static xr_status select_best(training *t) {
   XR_TRY(evaluate(t, t->selection, "", &row, NULL));
   XR_TRY(log_evaluation(t, t->selection, &row));
   bool better = row.rank1 > t->at.best;
-  xr_info("epoch %lld  %s  R-1 %.2f  R-5 %.2f  R-10 %.2f  mAP %.2f  mINP %.2f%s", (long long)t->at.epoch, xr_split_name(t->selection),
-          100 * row.rank1, 100 * row.rank5, 100 * row.rank10, 100 * row.mAP, 100 * row.mINP, better ? "  (best so far)" : "");
+  char text[XR_FIGURES][XR_PERCENT_TEXT];
+  double figures[XR_FIGURES];
+  xr_figures_of(&row, figures);
+  for (int i = 0; i < XR_FIGURES; i++) xr_percent(text[i], figures[i]);
+  xr_info("epoch %lld  %s  R-1 %s  R-5 %s  R-10 %s  mAP %s  mINP %s%s", (long long)t->at.epoch, xr_split_name(t->selection), text[0],
+          text[1], text[2], text[3], text[4], better ? "  (best so far)" : "");
   if (!better) return XR_OK;
   t->at.best = row.rank1;
   t->at.best_step = t->at.step;
@@ -154,15 +186,16 @@ static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
   const double now = xr_seconds(), waited = xr_loader_waited_seconds(t->data.loader), elapsed = now - t->last_log_seconds;
   const int64_t steps = t->at.step - t->last_log_step, left_epochs = t->config->train.epochs - t->at.epoch;
   const double rate = (double)(steps * t->config->sampler.batch) / elapsed, share = (waited - t->last_log_wait) / elapsed;
+  const double of_peak = (double)steps * t->floor_seconds / elapsed;
   int64_t left = left_epochs * batches - t->at.batch;
   if (t->config->train.max_steps && t->config->train.max_steps - t->at.step < left) left = t->config->train.max_steps - t->at.step;
   const int64_t eta = (int64_t)((double)left * elapsed / (double)steps);
   char losses[300];
   losses_text(t, losses, sizeof losses);
   const float total = xr_model_loss(&t->model, t->model.inputs.total);
-  xr_progress(true, "epoch %lld/%lld  step %lld  loss %.4f%s  lr %.2e  %.3g images/s  data wait %.0f %%  %lld:%02lld left",
+  xr_progress(true, "epoch %lld/%lld  step %lld  loss %.4f%s  lr %.2e  %.3g images/s  %.0f %% of peak  data wait %.0f %%  %lld:%02lld left",
               (long long)t->at.epoch + 1, (long long)t->config->train.epochs, (long long)t->at.step, (double)total, losses, lr, rate,
-              100 * share, (long long)(eta / 60), (long long)(eta % 60));
+              100 * of_peak, 100 * share, (long long)(eta / 60), (long long)(eta % 60));
   xr_json_lines *m = t->run.metrics;
   xr_json_begin(m);
   xr_json_text(m, "kind", "step");
@@ -174,7 +207,9 @@ static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
   xr_json_number(m, "lr", lr);
   xr_json_number(m, "gradient_norm", (double)norm);
   xr_json_number(m, "images_per_second", rate);
+  xr_json_number(m, "share_of_peak", of_peak);
   xr_json_number(m, "data_wait_share", share);
+  xr_json_number(m, "seconds", seconds_so_far(t));
   t->last_log_seconds = now;
   t->last_log_wait = waited;
   t->last_log_step = t->at.step;
@@ -289,7 +324,7 @@ static xr_status evaluate_untrained(training *t) {
 }
 
 static xr_report_result rank1_row(const char *name, double rank1) {
-  return (xr_report_result){.name = name, .rank1 = rank1, .rank5 = -1, .rank10 = -1, .mAP = -1, .mINP = -1};
+  return (xr_report_result){.name = name, .rank1 = rank1, .rank5 = NAN, .rank10 = NAN, .mAP = NAN, .mINP = NAN};
 }
 
 /* What the trained weights are to be compared with. */
@@ -298,41 +333,39 @@ static void add_comparisons(training *t) {
   double attributes;
   add_row(t, rank1_row("chance", xr_chance_rank1(&t->task.dataset->splits[XR_SPLIT_TEST])));
   if (!t->config->eval.untrained) return;
-  if (xr_run_logged_evaluation(&t->run, 0, "test", &row) == XR_OK) {
+  if (xr_metrics_read_evaluation(t->run.metrics_path, 0, "test", &row) == XR_OK) {
     row.name = "untrained";
     add_row(t, row);
   }
   if (xr_synth_attribute_rank1(t->task.dataset->root, "test", &attributes) == XR_OK) add_row(t, rank1_row("true attributes", attributes));
 }
 
-static double figure(const char *text) {
-  char *end;
-  double percent = strtod(text, &end);
-  return end != text && *end == '\0' ? percent / 100 : -1;
-}
-
 static xr_status finish(training *t) {
-  const xr_config *c = t->config;
+  const xr_config_peer authors = xr_published_paper(t->config);
+  const xr_report_result paper = xr_published_row(&authors);
   xr_report_result last, best;
   xr_evaluation ranking;
   add_comparisons(t);
   if (t->at.best < 0) XR_TRY(select_best(t)); /* stopped by train.max_steps before the first evaluation */
   XR_TRY(evaluate(t, XR_SPLIT_TEST, "last weights", &last, NULL));
   XR_TRY(log_evaluation(t, XR_SPLIT_TEST, &last));
-  XR_TRY(xr_checkpoint_load(t->run.best, t->model.parameters, true, NULL));
+  XR_TRY(xr_checkpoint_load(t->run.best, t->model.parameters, NULL));
   XR_TRY(evaluate(t, XR_SPLIT_TEST, t->selection == XR_SPLIT_VAL ? "best on val" : "best on test", &best, &ranking));
   add_row(t, last);
   add_row(t, best);
-  if (figure(c->paper.figures.R1) >= 0)
-    add_row(t, (xr_report_result){.name = "paper",
-                                  .rank1 = figure(c->paper.figures.R1),
-                                  .rank5 = figure(c->paper.figures.R5),
-                                  .rank10 = figure(c->paper.figures.R10),
-                                  .mAP = figure(c->paper.figures.mAP),
-                                  .mINP = figure(c->paper.figures.mINP)});
+  if (paper.rank1 >= 0) add_row(t, paper);
+  const xr_run_result end = {.step = t->at.step,
+                             .epoch = t->at.epoch,
+                             .best_step = t->at.best_step,
+                             .queries = ranking.queries,
+                             .gallery = ranking.gallery,
+                             .ties_at_positives = ranking.ties_at_positives,
+                             .seconds = seconds_so_far(t),
+                             .backend = t->options->backend,
+                             .best = best};
   xr_status status = xr_run_report_write(&t->run, &t->task, &ranking, t->result->row, t->result->rows);
   xr_evaluation_free(&ranking);
-  return status;
+  return status == XR_OK ? xr_metrics_log_result(t->run.metrics, &end) : status;
 }
 
 static xr_status train(training *t) {
@@ -343,13 +376,12 @@ static xr_status train(training *t) {
   t->result->step = t->at.step;
   t->result->stopped = stop_asked(t);
   if (!t->result->stopped) return finish(t);
-  xr_info("Stopped at step %lld; the checkpoint is written. Go on with: xreid train CONFIG --out %s --resume", (long long)t->at.step,
-          t->run.folder);
+  xr_info("Stopped at step %lld; the checkpoint is written", (long long)t->at.step);
   return XR_OK;
 }
 
 xr_status xr_train(const xr_config *config, const xr_train_options *options, xr_train_result *result) {
-  training t = {.config = config, .options = options, .result = result};
+  training t = {.config = config, .options = options, .result = result, .started_at = xr_seconds()};
   memset(result, 0, sizeof *result);
   xr_status status = train(&t);
   xr_training_data_close(&t.data);
@@ -362,9 +394,11 @@ xr_status xr_train(const xr_config *config, const xr_train_options *options, xr_
 void xr_print_results(const xr_report_result *rows, int count, FILE *out) {
   fprintf(out, "%-18s %7s %7s %7s %7s %7s   (percent, test split)\n", "", "R-1", "R-5", "R-10", "mAP", "mINP");
   for (int i = 0; i < count; i++) {
-    const double values[] = {rows[i].rank1, rows[i].rank5, rows[i].rank10, rows[i].mAP, rows[i].mINP};
+    double figures[XR_FIGURES];
+    char text[XR_PERCENT_TEXT];
+    xr_figures_of(&rows[i], figures);
     fprintf(out, "%-18s", rows[i].name);
-    for (int k = 0; k < 5; k++) values[k] >= 0 ? fprintf(out, " %7.2f", 100 * values[k]) : fprintf(out, " %7s", "-");
+    for (int k = 0; k < XR_FIGURES; k++) fprintf(out, " %7s", xr_percent(text, figures[k]));
     fputc('\n', out);
   }
 }

@@ -1,7 +1,7 @@
 /* Training: a run in a run folder.
  *
  *   config.yaml       the resolved configuration          log.txt            every message
- *   metrics.jsonl     one object a log step, evaluation   environment.json   versions, machine, threads
+ *   metrics.jsonl     what was measured (run_metrics.h)   environment.json   versions, machine, threads
  *   checkpoints/      step-*.safetensors, best.safetensors
  *   report.html       curves, final table, ranked examples        ranking.png  the ranked examples as a picture
  *

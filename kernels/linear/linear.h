@@ -27,6 +27,7 @@ typedef struct {
   xr_dtype y_dtype; /* of y, pre and dy: dtype, or XR_F32 */
   xr_activation_kind activation;
   bool weight_transposed; /* weight and dweight are [in, out] */
+  bool tf32;              /* CUDA, f32: the products' operands are rounded to 10 bits, for speed (gemm.h) */
   const void *x;          /* [rows, in] */
   const void *weight;     /* [out, in] */
   const float *bias;      /* [out] or NULL */

@@ -21,6 +21,7 @@ xr_gemm xr_linear_forward_product(const xr_linear *a) {
                    .bias = a->bias,
                    .activation = a->activation,
                    .pre = a->activation == XR_ACTIVATION_NONE ? NULL : a->pre,
+                   .tf32 = a->tf32,
                    .workspace = a->workspace};
 }
 
@@ -38,6 +39,7 @@ xr_gemm xr_linear_dx_product(const xr_linear *a, const void *dpre) {
                    .ldb = a->weight_transposed ? a->out : a->in,
                    .ldc = a->in,
                    .accumulate = a->accumulate_dx,
+                   .tf32 = a->tf32,
                    .workspace = a->workspace};
 }
 
@@ -55,6 +57,7 @@ xr_gemm xr_linear_dweight_product(const xr_linear *a, const void *dpre) {
                      .ldb = a->in,
                      .ldc = a->in,
                      .accumulate = a->accumulate_dweight,
+                     .tf32 = a->tf32,
                      .workspace = a->workspace};
   if (a->weight_transposed) {
     product.m = product.lda = a->in;

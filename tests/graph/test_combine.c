@@ -72,7 +72,7 @@ static const struct {
     {pair_of_two_dtypes, XR_F32, XR_BAD_SHAPE, "the second vector is bf16 [3, 4], expected is f32 [3, 4]"},
     {pair_of_integers, XR_F32, XR_BAD_SHAPE, "floating point is expected"},
     {gate_of_another_shape, XR_F32, XR_BAD_SHAPE, "the first tensor is f32 [3, 4], expected is f32 [3, 1]"},
-    {mixed_parameter, XR_BF16, XR_UNSUPPORTED, "the first tensor is a bf16 parameter, a computed tensor is expected"},
+    {mixed_parameter, XR_BF16, XR_BAD_ARGUMENT, "gated_mix has no f32 gradient for the parameter p"},
 };
 
 Test(combine, what_does_not_fit_is_refused_with_both_shapes) {

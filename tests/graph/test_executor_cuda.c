@@ -310,8 +310,8 @@ Test(executor_cuda, a_checkpoint_goes_on_with_the_same_bits) {
   train(&whole, 0, STEPS, losses, norms);
   train(&half, 0, STEPS / 2, again, norms);
   save(&half, path, STEPS / 2);
-  cr_assert(xr_checkpoint_load(path, rest.parameters, true, &at) == XR_OK, "%s", xr_message());
-  cr_assert(xr_checkpoint_load(path, cpu.parameters, true, &at) == XR_OK, "%s", xr_message());
+  cr_assert(xr_checkpoint_load(path, rest.parameters, &at) == XR_OK, "%s", xr_message());
+  cr_assert(xr_checkpoint_load(path, cpu.parameters, &at) == XR_OK, "%s", xr_message());
   expect_same_state(&half, &cpu);
   train(&rest, STEPS / 2, STEPS, again, norms);
   cr_assert(memcmp(losses, again, sizeof losses) == 0, "the losses differ");

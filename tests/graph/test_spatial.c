@@ -44,7 +44,7 @@ static xr_var lengths_of_another_batch(recording r) {
   return xr_token_conv_of(r.graph, "op", tokens(r, XR_SHAPE(2, 7, 4)), parameter(r, "w", XR_SHAPE(4, 3)), length);
 }
 static xr_var computed_taps(recording r) {
-  xr_var weight = xr_scale_by(r.graph, "taps", parameter(r, "w", XR_SHAPE(4, 3)), 2);
+  xr_var weight = xr_cast_to(r.graph, "taps", xr_param_f32(r.graph, "w", XR_SHAPE(4, 3), (xr_init){XR_INIT_ONE, 1}), XR_BF16);
   return xr_token_conv_of(r.graph, "op", tokens(r, XR_SHAPE(2, 7, 4)), weight, (xr_var){0});
 }
 

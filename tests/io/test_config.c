@@ -324,7 +324,7 @@ Test(config, unknown_keys_name_the_nearest_one) {
                ":1:35: unknown key 'optimizer.groups[0].lr_facto'; did you mean 'optimizer.groups[0].lr_factor'?");
   expect_error("loss: {sdm: {zzzz: 5}}\n", ":1:14: unknown key 'loss.sdm.zzzz'; the keys here are weight, temperature, semi_weight");
   expect_error("train: {base: x.yaml}\n", ":1:9: unknown key 'train.base'; the keys here are seed, epochs, max_steps, log_every, "
-                                          "checkpoint_every_epochs, keep, nonfinite_limit");
+                                          "checkpoint_every_epochs, keep, nonfinite_limit, peak_tflop_per_second, peak_gb_per_second");
 }
 
 Test(config, wrong_types_name_the_expected_one) {
@@ -449,7 +449,7 @@ Test(config, override_errors_name_the_override) {
   expect_override_error("train.epochs.x=5", "'train.epochs' takes a whole number, not a mapping of keys");
   expect_override_error("train.epochs=0", "'train.epochs' takes 1 to 1000000, not '0'");
   expect_override_error("train=5", "'train' takes a mapping of keys (seed, epochs, max_steps, log_every, checkpoint_every_epochs, keep, "
-                                   "nonfinite_limit), not '5'");
+                                   "nonfinite_limit, peak_tflop_per_second, peak_gb_per_second), not '5'");
   expect_override_error("train.epochs=[1", "broken YAML: did not find expected ',' or ']'");
   expect_override_error("vision.heads=7",
                         "'vision.width' (768) and 'vision.heads' (7): the heads share the width, which must be their multiple");

@@ -112,7 +112,7 @@ Test(semi_positive_triplet, not_a_number_reaches_the_loss) {
   setup *s = make();
   float *similarity = (float *)(uintptr_t)s->a.similarity;
   s->a.options.negative = XR_NEGATIVE_HARD;
-  similarity[9] = NAN; /* a negative of image 0 */
+  similarity[20 * BATCH + 30] = NAN; /* image 20, text 30: not the first negative of either */
   cr_assert(xr_semi_positive_triplet_forward_cpu(&s->a) == XR_OK, "%s", xr_message());
   cr_assert(isnan(s->a.loss[0]));
   drop(s);

@@ -48,7 +48,7 @@ truncate -s -1 "$checkpoint"
 refuses 1 "$(basename "$checkpoint")" train train.epochs=1 --out run --resume
 refuses 1 "$(basename "$checkpoint")" "$XREID" eval "$config" "${small[@]}" --weights "$checkpoint"
 cp whole.safetensors "$checkpoint"
-refuses 1 "do not fit the model" "$XREID" eval "$config" "${small[@]}" model.embed=8 --weights "$checkpoint"
+refuses 1 "visual.proj is [32, 16] instead of [32, 8]" "$XREID" eval "$config" "${small[@]}" model.embed=8 --weights "$checkpoint"
 refuses 2 "--weights is missing" "$XREID" eval "$config" "${small[@]}"
 refuses 1 "nothing.safetensors" "$XREID" eval "$config" "${small[@]}" --weights nothing.safetensors
 

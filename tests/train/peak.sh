@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# "% of peak": the plan's shortest step at a given or measured speed, by the steps' own time.
+. "$(dirname "$0")/../support/synthetic.bash"
+train() {
+  local out=$1
+  shift
+  "$XREID" train "$config" "${small[@]}" train.epochs=3 train.max_steps=6 "$@" --device cpu --out "$out" >"$out.txt" 2>"$out.log" || { cat "$out.log"; fail "training"; }
+}
+
+# shares RUN FLOOR: share_of_peak x batch / images_per_second is the floor in every step's line
+shares() {
+  awk -v floor="$2" '
+    function value(key) {
+      match($0, "\"" key "\": *[-0-9.e+]*")
+      return substr($0, RSTART + length(key) + 3, RLENGTH - length(key) - 3) + 0
+    }
+    /"kind": *"step"/ {
+      lines++
+      got = value("share_of_peak") * 8 / value("images_per_second")
+      if (!(got > 0.999 * floor && got < 1.001 * floor)) { print got " s instead of " floor " in " $0; wrong = 1 }
+    }
+    END { exit wrong || lines < 6 }' "$1/metrics.jsonl" || fail "$1: the share of peak"
+}
+
+# given: what the plan says for the same device
+given=(train.peak_tflop_per_second=1 train.peak_gb_per_second=2)
+train given "${given[@]}"
+"$XREID" plan given/config.yaml --tflops 1 --bandwidth 2 --json plan.json >/dev/null
+floor=$(sed -n 's/.*"floor_seconds": \([-0-9.e+]*\).*/\1/p' plan.json)
+shares given "$floor"
+grep -q '% of peak' given.log || fail "nothing in the log"
+! grep -q '"peak"' given/environment.json || fail "measured what was given"
+
+# measured: remembered in environment.json, and what is remembered counts
+train measured
+[ "$(grep -c '"peak": {' measured/environment.json)" = 1 ] || { cat measured/environment.json; fail "nothing remembered"; }
+for key in bytes_per_second flop_per_second; do
+  grep -qE "\"$key\": [1-9][0-9]{6}" measured/environment.json || { cat measured/environment.json; fail "no $key"; }
+done
+sed -i 's/"bytes_per_second": [^,]*/"bytes_per_second": 2e9/; s/"flop_per_second": [^,]*/"flop_per_second": 1e12/' measured/environment.json
+"$XREID" train "$config" "${small[@]}" train.epochs=3 train.max_steps=12 --device cpu --out measured --resume >/dev/null 2>resumed.log || { cat resumed.log; fail "resuming"; }
+grep -q '"bytes_per_second": 2000000000' measured/environment.json || { cat measured/environment.json; fail "resuming measured again"; }
+sed -i -n '/"step": *\([789]\|1[0-2]\),/p' measured/metrics.jsonl
+shares measured "$floor"
+
+# another number of threads is another speed
+"$XREID" train "$config" "${small[@]}" train.epochs=3 train.max_steps=13 --device cpu --out measured --resume --threads 1 >/dev/null 2>resumed.log || { cat resumed.log; fail "resuming"; }
+! grep -q '"bytes_per_second": 2000000000' measured/environment.json || fail "the speed of other threads was taken"
+echo "peak: passed"
