@@ -129,8 +129,7 @@ static json_t *environment_of(const xr_reproduced_run *run) {
 
 static void put_device(FILE *out, const xr_reproduced_run *run) {
   json_t *environment = environment_of(run);
-  const char *cpu = json_string_value(json_object_get(environment, "cpu"));
-  fprintf(out, "%s (host: %s, threads: %lld)", run->result.backend == XR_CPU ? "CPU" : "CUDA", cpu ? cpu : "unknown",
+  fprintf(out, "%s, %s; CPU threads: %lld", run->result.backend == XR_CPU ? "CPU" : "CUDA", run->result.device,
           (long long)json_integer_value(json_object_get(environment, "threads")));
   json_decref(environment);
 }
@@ -256,9 +255,10 @@ static json_t *run_json(const xr_reproduced_run *run) {
   json_t *object = json_pack("{s:I, s:s, s:s}", "seed", (json_int_t)run->seed, "state", states[run->state], "folder", run->folder);
   if (run->state == XR_RUN_FAILED) json_object_set_new(object, "message", json_string(run->message));
   if (run->state != XR_RUN_FINISHED) return object;
-  json_t *rest = json_pack("{s:I, s:I, s:I, s:o, s:s, s:o, s:o}", "steps", (json_int_t)e->step, "epochs", (json_int_t)e->epoch, "best_step",
-                           (json_int_t)e->best_step, "seconds", number(e->seconds), "backend", e->backend == XR_CPU ? "cpu" : "cuda",
-                           "best", row_json(&e->best), "last", row_json(&e->last));
+  json_t *rest = json_pack("{s:I, s:I, s:I, s:o, s:s, s:s, s:o, s:o}", "steps", (json_int_t)e->step, "epochs", (json_int_t)e->epoch,
+                           "best_step", (json_int_t)e->best_step, "seconds", number(e->seconds), "backend",
+                           e->backend == XR_CPU ? "cpu" : "cuda", "device", e->device, "best", row_json(&e->best), "last",
+                           row_json(&e->last));
   json_object_update(object, rest);
   json_decref(rest);
   return object;

@@ -8,7 +8,6 @@ xr_status xr_reproduction_markdown(const xr_reproduction *r, char **text);
 
 /* {"name", "xreid", "protocol":{..}, "variants":[{"name", "set":[..], "best":{"count", "mean":{..}, "deviation":{..}, "difference":{..}},
  *   "last":{..}, "runs":[{"seed", "state", "folder", "message"; of a finished one "steps", "epochs", "best_step", "seconds", "backend",
- *   "best":{..}, "last":{..}}]}], "paper":{..}, "peers":[{"name", ..}]}
- * Figures are {"R1", "R5", "R10", "mAP", "mINP"}, null where not known; "difference" is that of the means to the first variant. Fresh text
- * (free it). */
+ * "device", "best":{..}, "last":{..}}]}], "paper":{..}, "peers":[{"name", ..}]} Figures are {"R1", "R5", "R10", "mAP", "mINP"}, null where
+ * not known; "difference" is that of the means to the first variant. Fresh text (free it). */
 xr_status xr_reproduction_json(const xr_reproduction *r, char **text);

@@ -1,6 +1,7 @@
 #include "host/train/run_metrics.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const backend_names[] = {[XR_CPU] = "cpu", [XR_CUDA] = "cuda"};
@@ -33,6 +34,7 @@ xr_status xr_metrics_log_result(xr_json_lines *m, const xr_run_result *r) {
   xr_json_integer(m, "gallery", r->gallery);
   xr_json_integer(m, "ties_at_positives", r->ties_at_positives);
   xr_json_text(m, "backend", backend_names[r->backend]);
+  xr_json_text(m, "device", r->device);
   return xr_json_end(m);
 }
 
@@ -77,7 +79,7 @@ static xr_status find_result(const char *path, const json_t *lines, xr_run_resul
   const size_t count = json_array_size(lines);
   const json_t *end = count ? json_array_get(lines, count - 1) : NULL;
   if (!end || !xr_metrics_is(end, "result", "test")) return xr_fail(XR_NOT_FOUND, "%s: the run is not finished", path);
-  const char *backend = json_string_value(json_object_get(end, "backend"));
+  const char *backend = json_string_value(json_object_get(end, "backend")), *device = json_string_value(json_object_get(end, "device"));
   *result = (xr_run_result){.step = integer(end, "step"),
                             .epoch = integer(end, "epoch"),
                             .best_step = integer(end, "best_step"),
@@ -87,6 +89,7 @@ static xr_status find_result(const char *path, const json_t *lines, xr_run_resul
                             .seconds = xr_metrics_number(end, "seconds"),
                             .backend = backend && strcmp(backend, backend_names[XR_CUDA]) == 0 ? XR_CUDA : XR_CPU,
                             .best = row_of(end)};
+  snprintf(result->device, sizeof result->device, "%s", device ? device : "unknown");
   return find_evaluation(path, lines, result->step, "test", &result->last);
 }
 

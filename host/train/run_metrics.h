@@ -3,7 +3,7 @@
  *   {"kind":"step", "step", "epoch", "loss", .., "seconds"}
  *   {"kind":"evaluation", "step", "epoch", "split", "R1", "R5", "R10", "mAP", "mINP", "seconds"}    of the weights after `step`
  *   {"kind":"result", .. as an evaluation of the test split by the best weights .., "best_step", "queries", "gallery", "ties_at_positives",
- *    "backend"}    the last line of a finished run
+ *    "backend", "device"}    the last line of a finished run
  *
  * Figures are fractions; those that a small gallery lacks are null. "seconds": wall time until then of all parts of the run. */
 #pragma once
@@ -19,6 +19,7 @@ typedef struct {
   int64_t queries, gallery, ties_at_positives;
   double seconds;
   xr_backend backend;
+  char device[128];            /* its name */
   xr_report_result last, best; /* on the test split, without names */
 } xr_run_result;
 

@@ -9,6 +9,7 @@
 #include "host/base/memory.h"
 #include "host/data/synth.h"
 #include "host/eval/published.h"
+#include "host/graph/device.h"
 #include "host/train/checkpoint.h"
 #include "host/train/model.h"
 #include "host/train/peak.h"
@@ -38,7 +39,7 @@ typedef struct {
     int64_t batch, batches;
   } started;
   xr_device_speed peak;
-  double floor_seconds; /* of a step at that speed; NaN: not known */
+  double floor_seconds;              /* of a step at that speed; NaN: not known */
   double started_at, seconds_before; /* wall time of the run's earlier parts */
   double last_log_seconds, last_log_wait;
   int64_t last_log_step;
@@ -354,15 +355,16 @@ static xr_status finish(training *t) {
   add_row(t, last);
   add_row(t, best);
   if (paper.rank1 >= 0) add_row(t, paper);
-  const xr_run_result end = {.step = t->at.step,
-                             .epoch = t->at.epoch,
-                             .best_step = t->at.best_step,
-                             .queries = ranking.queries,
-                             .gallery = ranking.gallery,
-                             .ties_at_positives = ranking.ties_at_positives,
-                             .seconds = seconds_so_far(t),
-                             .backend = t->options->backend,
-                             .best = best};
+  xr_run_result end = {.step = t->at.step,
+                       .epoch = t->at.epoch,
+                       .best_step = t->at.best_step,
+                       .queries = ranking.queries,
+                       .gallery = ranking.gallery,
+                       .ties_at_positives = ranking.ties_at_positives,
+                       .seconds = seconds_so_far(t),
+                       .backend = t->options->backend,
+                       .best = best};
+  xr_device_name(end.backend, end.device, sizeof end.device);
   xr_status status = xr_run_report_write(&t->run, &t->task, &ranking, t->result->row, t->result->rows);
   xr_evaluation_free(&ranking);
   return status == XR_OK ? xr_metrics_log_result(t->run.metrics, &end) : status;

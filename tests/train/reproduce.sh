@@ -10,7 +10,8 @@ paper:
   note: A note on the figures.
   peers: [{name: A | peer, R1: 68.19, R5: 86.47, R10: 91.47, mAP: 61.12, mINP: 44.86}]
 YAML
-short=(tiny.yaml "${small[@]}" sampler.batch=84 train.epochs=3 eval.every=1) # three steps an epoch
+short=(tiny.yaml "${small[@]}" sampler.batch=84 train.epochs=3 eval.every=1 # three steps an epoch
+       train.peak_tflop_per_second=1 train.peak_gb_per_second=10)
 reproduce() { "$XREID" reproduce "${short[@]}" --threads 1 --seeds 2 "$@"; }
 has() { grep -qF -- "$2" "$1" || { cat "$1"; fail "$1 has no '$2'"; }; }
 # figures FILE KIND SPLIT: of the last such line of a metrics.jsonl, as JSON members
@@ -31,6 +32,7 @@ has plain.txt "A note on the figures."
 has plain.txt "seeds 1 to 2; precision bf16"
 has plain.txt ": 26 captions x 13 images"
 has plain.txt "Equal scores: lower-index"
+grep -q '^- Device: CPU, .*; CPU threads: 1\. Wall time' plain.txt || fail "the device is not named"
 packed plain.json
 has packed.txt '"queries":26,"gallery":13,'
 

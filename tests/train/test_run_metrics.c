@@ -22,6 +22,7 @@ static const xr_run_result end = {.step = 20,
                                   .ties_at_positives = 3,
                                   .seconds = 12.5,
                                   .backend = XR_CUDA,
+                                  .device = "A device",
                                   .best = {.rank1 = .125, .rank5 = .875, .rank10 = NAN, .mAP = .6, .mINP = 2.0 / 3}};
 
 static void write_run(bool finished) {
@@ -50,6 +51,7 @@ Test(run_metrics, a_finished_run) {
   expect_row(&got.last, &last);
   cr_expect(got.step == 20 && got.epoch == 2 && got.best_step == 10 && got.queries == 26 && got.gallery == 7);
   cr_expect(got.ties_at_positives == 3 && got.seconds == 12.5 && got.backend == XR_CUDA);
+  cr_expect_str_eq(got.device, "A device");
   cr_assert_eq(xr_metrics_read_seconds(path, &seconds), XR_OK);
   cr_expect_eq(seconds, 12.5);
 }
