@@ -221,7 +221,6 @@ static xr_status measure_ceilings(xr_bench *b) {
 }
 
 static void print_head(const xr_bench *b, const char *device, const char *precision) {
-  fprintf(b->table, "%s, %s, batch %lld, median of %lld\n", device, precision, (long long)b->sizes.batch, (long long)b->repeats);
   fprintf(b->table, "measured in this run: copies %.1f GB/s, products", b->bytes_per_second * 1e-9);
   const char *comma = "";
   for (xr_product_kind k = 0; k < XR_PRODUCT_KINDS; k++) {
@@ -230,9 +229,9 @@ static void print_head(const xr_bench *b, const char *device, const char *precis
     comma = ",";
   }
   fprintf(b->table,
-          "\neach operation takes its buffers in turn from so many sets that together they exceed the cache of %.1f MiB, but for those "
-          "marked *\n",
-          (double)b->cache_bytes / 1048576.0);
+          "\n%s, %s, batch %lld, median of %lld; each operation takes its buffers in turn from so many sets that together they exceed the "
+          "cache of %.1f MiB, but for those marked *\n",
+          device, precision, (long long)b->sizes.batch, (long long)b->repeats, (double)b->cache_bytes / 1048576.0);
   fprintf(b->table, "%-18s %-8s %10s %10s %9s %9s %6s %-8s %s\n", "operation", "pass", "ms", "least ms", "GB/s", "TFLOP/s", "%", "of",
           "shapes");
 }

@@ -67,9 +67,18 @@ static xr_status time_steps(xr_model *m, int64_t repeats, double *seconds, float
 
 typedef struct {
   xr_bench_spread seconds;
-  xr_device_speed peak;
+  xr_device_speed peak; /* zeros: the device has no room to measure it */
   float loss_first, loss_last;
 } step_figures;
+
+static void add_peak(json_t *json, const xr_plan *plan, const step_figures *f) {
+  if (!(f->peak.flops_per_second > 0)) return;
+  const double floor = xr_plan_floor_seconds(plan, f->peak);
+  json_t *more = json_pack("{s:f, s:f, s:f, s:f}", "peak_gflop_per_second", f->peak.flops_per_second * 1e-9, "peak_gb_per_second",
+                           f->peak.bytes_per_second * 1e-9, "floor_ms", 1e3 * floor, "share_of_peak", floor / f->seconds.median);
+  json_object_update(json, more);
+  json_decref(more);
+}
 
 static int report_steps(const xr_model *m, const char *json_path, const step_figures *f) {
   const xr_config *c = m->task->config;
@@ -77,15 +86,15 @@ static int report_steps(const xr_model *m, const char *json_path, const step_fig
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   const double batch = (double)m->task->context.batch, flops = w.forward_flops + w.backward_flops + w.recompute_flops;
-  const double median = f->seconds.median, floor = xr_plan_floor_seconds(m->plan, f->peak);
-  json_t *json = json_pack(
-      "{s:s, s:s, s:s, s:I, s:s, s:f, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "bench", "step", "backend",
-      m->options.backend == XR_CUDA ? "cuda" : "cpu", "model", m->task->method->name, "batch", (json_int_t)m->task->context.batch,
-      "precision", c->model.precision == XR_CONFIG_BF16 ? "bf16" : "f32", "ms", 1e3 * median, "ms_min", 1e3 * f->seconds.least, "ms_max",
-      1e3 * f->seconds.most, "images_per_second", batch / median, "parameters", (json_int_t)xr_parameter_elements(m->parameters),
-      "gflop_per_step", flops * 1e-9, "gflop_per_second", flops / median * 1e-9, "peak_gflop_per_second", f->peak.flops_per_second * 1e-9,
-      "peak_gb_per_second", f->peak.bytes_per_second * 1e-9, "floor_ms", 1e3 * floor, "share_of_peak", floor / median, "peak_memory_mib",
-      (double)usage.ru_maxrss / 1024, "loss_first", (double)f->loss_first, "loss_last", (double)f->loss_last);
+  const double median = f->seconds.median;
+  json_t *json = json_pack("{s:s, s:s, s:s, s:I, s:s, s:f, s:f, s:f, s:f, s:I, s:f, s:f, s:f, s:f, s:f}", "bench", "step", "backend",
+                           m->options.backend == XR_CUDA ? "cuda" : "cpu", "model", m->task->method->name, "batch",
+                           (json_int_t)m->task->context.batch, "precision", c->model.precision == XR_CONFIG_BF16 ? "bf16" : "f32", "ms",
+                           1e3 * median, "ms_min", 1e3 * f->seconds.least, "ms_max", 1e3 * f->seconds.most, "images_per_second",
+                           batch / median, "parameters", (json_int_t)xr_parameter_elements(m->parameters), "gflop_per_step", flops * 1e-9,
+                           "gflop_per_second", flops / median * 1e-9, "peak_memory_mib", (double)usage.ru_maxrss / 1024, "loss_first",
+                           (double)f->loss_first, "loss_last", (double)f->loss_last);
+  add_peak(json, m->plan, f);
   const int code = xr_bench_write_json(json, json_path ? json_path : "-");
   json_decref(json);
   return code;
@@ -93,8 +102,11 @@ static int report_steps(const xr_model *m, const char *json_path, const step_fig
 
 static xr_status measure_peak(const xr_config *c, xr_backend backend, xr_device_speed *peak) {
   const xr_dtype compute = c->model.precision == XR_CONFIG_BF16 ? XR_BF16 : XR_F32;
-  XR_TRY(xr_measure_copies(backend, 0.1, &peak->bytes_per_second));
-  return xr_measure_products(backend, xr_product_kind_of(backend, compute, c->model.tf32), 0.1, &peak->flops_per_second);
+  xr_status status = xr_measure_copies(backend, 0.1, &peak->bytes_per_second);
+  if (status == XR_OK)
+    status = xr_measure_products(backend, xr_product_kind_of(backend, compute, c->model.tf32), 0.1, &peak->flops_per_second);
+  if (status != XR_OK) *peak = (xr_device_speed){0};
+  return status == XR_NO_MEMORY ? XR_OK : status;
 }
 
 int xr_bench_steps(const xr_command_text *command, const xr_bench_options *o, int positional, char **argv) {

@@ -46,4 +46,12 @@ shares measured "$floor"
 # another number of threads is another speed
 "$XREID" train "$config" "${small[@]}" train.epochs=3 train.max_steps=13 --device cpu --out measured --resume --threads 1 >/dev/null 2>resumed.log || { cat resumed.log; fail "resuming"; }
 ! grep -q '"bytes_per_second": 2000000000' measured/environment.json || fail "the speed of other threads was taken"
+
+# a device without room for the measurement: training goes on and says so
+if [[ $("$XREID" info) == *"emulated device"* ]]; then
+  EMU_MEMORY_MIB=40 "$XREID" train "$config" "${small[@]}" train.epochs=1 train.max_steps=2 --device cuda --out cramped >/dev/null 2>cramped.log ||
+    { cat cramped.log; fail "training in 40 MiB"; }
+  grep -q 'the share of peak is not known: .*out of memory' cramped.log || { cat cramped.log; fail "no warning"; }
+  grep -q '"share_of_peak": *null' cramped/metrics.jsonl || fail "a share of an unknown peak"
+fi
 echo "peak: passed"
