@@ -98,7 +98,7 @@ step --device cpu >step.json || fail "bench step: exit $?"
 awk -v share="$(number share_of_peak <step.json)" -v floor="$(number floor_ms <step.json)" -v ms="$(number ms <step.json)" \
   'BEGIN { exit !(share > 0 && floor > 0 && share > 0.999 * floor / ms && share < 1.001 * floor / ms) }' || fail "$(cat step.json)"
 
-if "$XREID" info | grep -q '^cuda *cuda:0 .*MiB)$'; then
+if grep -q '^cuda *cuda:0 .*MiB)$' <("$XREID" info); then
   export OMP_WAIT_POLICY=passive
   for precision in f32 bf16; do
     "$XREID" bench --small --device cuda --precision $precision --repeats 1 --json $precision.json >/dev/null || fail "bench on CUDA, $precision"

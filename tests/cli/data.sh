@@ -15,7 +15,7 @@ expect() {
   local code=0
   "$XREID" "${@:3}" >out.txt 2>err.txt || code=$?
   [ "$code" = "$1" ] || { cat out.txt err.txt; fail "xreid ${*:3}: exit code $code instead of $1"; }
-  cat out.txt err.txt | grep -qF -- "$2" || { cat out.txt err.txt; fail "xreid ${*:3}: no '$2'"; }
+  grep -qF -- "$2" out.txt err.txt || { cat out.txt err.txt; fail "xreid ${*:3}: no '$2'"; }
 }
 
 # has FILE TEXT...: the JSON, without white space, contains each text
@@ -55,7 +55,8 @@ cmp ours.txt theirs.txt || fail "the order of the captions is not the file's"
 head -1 query.txt | grep -q '"label":null,"image_id":0,"camera":null,"modality":"text","caption":"' || fail "query: $(head -1 query.txt)"
 head -1 gallery.txt | grep -q '"modality":"visible","caption":null}$' || fail "gallery: $(head -1 gallery.txt)"
 sed 's/"modality":"text"/"modality":"visible"/' query.txt | cmp - test.txt || fail "query and test list different captions"
-"$XREID" data list rstpreid rstpreid --split val | head -1 | grep -qE '"id":17,"label":null,"image_id":0,"camera":[1-6],' || fail "cameras of rstpreid"
+"$XREID" data list rstpreid rstpreid --split val >val.txt
+head -1 val.txt | grep -qE '"id":17,"label":null,"image_id":0,"camera":[1-6],' || fail "cameras of rstpreid"
 
 # a val split from training persons: place 9 of 18, and labels without a gap
 expect 1 "data.val_holdout" data list icfg-pedes icfg-pedes --split val

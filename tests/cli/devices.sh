@@ -10,7 +10,7 @@ refused() {
   refuses 1 "--device $1: $2" "$XREID" eval "$config" "${small[@]}" --weights run --device "$1"
   [ ! -e run ] || fail "a run was begun on $1"
 }
-lists() { "$XREID" info | grep -qE "^cuda +$1" || fail "no '$1' in: $("$XREID" info)"; }
+lists() { grep -qE "^cuda +$1" <("$XREID" info) || fail "no '$1' in: $("$XREID" info)"; }
 
 case $("$XREID" info) in
   *"not built in"*)

@@ -13,7 +13,7 @@
  * An identity outside 0 .. C-1 is XR_BAD_INPUT (naming the sample) and nothing is written; on CUDA, where identities cannot be looked at
  * first, the loss and that sample's gradients become NaN and the state takes in the others.
  *
- * A reconstruction, see centre_alignment.h; memory of centres as in momentum prototypes, He et al., "Momentum contrast", 2020, in spirit.
+ * A reconstruction, see centre_alignment.h.
  * 1 <= B < 2^31, C, D >= 1; 0 <= momentum < 1. */
 #pragma once
 
