@@ -54,7 +54,8 @@ EMU_DRIVER=12040 refused cuda "CUDA: the driver is for CUDA 12.4 and this build 
 )
 
 # ---- memory: what the plan needs, what is free, and the batch that fits does fit
-step() { "$XREID" bench step "$config" "${small[@]}" eval.batch=1 --device cuda --repeats 1 "$@"; }
+peak=(train.peak_tflop_per_second=1 train.peak_gb_per_second=1) # to measure it needs more memory than there is
+step() { "$XREID" bench step "$config" "${small[@]}" "${peak[@]}" eval.batch=1 --device cuda --repeats 1 "$@"; }
 export EMU_MEMORY_MIB=10
 refuses 1 "out of device memory: the activations need " step sampler.batch=128
 grep -qE 'need [0-9.]+ MiB at a batch of 128, and [0-9.]+ of 10\.0 MiB are free: a batch of about [0-9]+ would fit' err.txt || fail "$(cat err.txt)"

@@ -88,7 +88,7 @@ check $code "| section | result | figure | s |" --device $device --peers "$plan/
 row '^\| kernels, .* \| passed \| .* cases, 0 failed \|'
 row '^\| nodes, .* \| passed \| no node differs more'
 row '^\| replay, .* \| passed \| 20 steps: the same losses and gradient norms, bit for bit \|'
-row '^\| step, IRRA bf16 batch 4 \| passed \| [0-9.]+ ms \(least [0-9.]+\), [0-9]+ pairs/s, [0-9.]+ TFLOP/s \|'
+row '^\| step, IRRA bf16 batch 4 \| passed \| [0-9.]+ ms \(least [0-9.]+\), [0-9]+ pairs/s, [0-9.]+ TFLOP/s(, [0-9]+ MiB of the device in use)? \|'
 row '^\| peer, PyTorch eager batch 4 \| passed \| 12\.50 ms \(least 12\.25\): [0-9.]+ times our time \|'
 row '^\| compiled, PyTorch batch 4 \| no figure \| no compiler \|'
 row '^\| quickstart, training \| passed \| R-1 [0-9.]+ %, by the true attributes [0-9.]+ % \|'

@@ -463,7 +463,7 @@ static void compare(check_run *run, const buffer *got, truth *t) {
       const double d = distance(reference, find(&t->spread[i], got->name), &ignored);
       if (isfinite(d)) error = fmax(error, d);
     }
-    allowed = got->factor * (bf16 ? 2 * error + largest(expected) * 0x1p-8 : 4 * error + largest(expected) * 0x1p-22);
+    allowed = got->factor * (bf16 ? 2 * error + largest(expected) * 0x1p-8 : 4 * error + largest(expected) * 0x1p-20);
   }
   const double off = distance(got, expected, &where);
   if (!(off <= allowed))

@@ -22,7 +22,7 @@
  *   same (rounded) inputs. With W the largest absolute value of the true output, an element may be off by
  *     golden:  2 naive + W 2^-24 (f32) or 2^-8 (bf16), as in tests/support/golden.h;
  *     bf16:    2 e + W 2^-8, e the largest error of the CPU kernel on bf16 storage;
- *     f32:     4 s + W 2^-22, s the largest change of the CPU kernel's result when every floating input moves by one unit in the last
+ *     f32:     4 s + W 2^-20, s the largest change of the CPU kernel's result when every floating input moves by one unit in the last
  *              place, up or down at random (what the rounding of inputs alone does: no sum or product in f32 can be held to less).
  *   Integers and outputs named with check_exact() must be equal. A NaN or infinity must be where the truth has it.
  * - Outputs start as NaN (0xFF) and every element of them is compared, so what is not written shows. check_inout() starts with values.
