@@ -74,8 +74,12 @@ struct block { /* one for each OS thread, used for every block that it runs */
       std::exit(1);
     }
     stacks = static_cast<char *>(memory);
+    UNPOISON(stacks, max_threads * stack_bytes); /* another thread's stack may have been here */
   }
-  ~block() { munmap(stacks, max_threads * stack_bytes); }
+  ~block() {
+    UNPOISON(stacks, max_threads * stack_bytes);
+    munmap(stacks, max_threads * stack_bytes);
+  }
   char *stack_of(const fiber &f) const { return stacks + static_cast<size_t>(f.linear) * stack_bytes; }
 };
 

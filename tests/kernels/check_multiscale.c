@@ -80,6 +80,7 @@ static void add_key_gradients(check_run *run, xr_multiscale_attention *a, int64_
   const int64_t width = a->heads * a->head_dim, count = a->batch * c->batch_stride;
   c->accumulate_dk = c->accumulate_dv = c->accumulate_dcode = flags & ACCUMULATE;
   c->dk = out(run, numbered(name, "dk", s), a->dtype, count, flags & ACCUMULATE);
+  check_factor(run, name, 2); /* as attention's: dP - rowsum(P dP) cancels where a row of P is nearly one key's */
   c->dv = flags & PACKED ? (char *)c->dk + (size_t)width * xr_dtype_bytes(a->dtype)
                          : out(run, numbered(name, "dv", s), a->dtype, count, flags & ACCUMULATE);
   if (flags & CODE) c->dcode = out(run, numbered(name, "dcode", s), XR_F32, width, flags & ACCUMULATE);

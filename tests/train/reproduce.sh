@@ -32,7 +32,7 @@ has plain.txt "A note on the figures."
 has plain.txt "seeds 1 to 2; precision bf16"
 has plain.txt ": 26 captions x 13 images"
 has plain.txt "Equal scores: lower-index"
-grep -q '^- Device: CPU, .*; CPU threads: 1\. Wall time' plain.txt || fail "the device is not named"
+grep -qE '^- Device: (CPU|cuda:0), .*; CPU threads: 1\. Wall time' plain.txt || fail "the device is not named"
 packed plain.json
 has packed.txt '"queries":26,"gallery":13,'
 
