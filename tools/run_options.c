@@ -13,7 +13,7 @@ int xr_apply_run_options(const xr_command_text *command, const xr_run_options *o
 }
 
 int xr_open_device(const xr_command_text *command, const xr_run_options *o, xr_device *device) {
-  const char *name = o->device ? o->device : "auto";
+  const char *preferred = getenv("XREID_DEVICE"), *name = o->device ? o->device : preferred && *preferred ? preferred : "auto";
   if (xr_device_open(device, name) == XR_OK) return -1;
   fprintf(stderr, "xreid %s: --device %s: %s\n", command->name, name, xr_message());
   return XR_EXIT_FAILED;

@@ -19,7 +19,7 @@ typedef struct {
    .kind = XR_TEXT,                                                                                                                       \
    .value = &(run).device,                                                                                                                \
    .argument = "cpu|cuda|cuda:N|auto",                                                                                                    \
-   .help = "where to compute; default: auto"},                                                                                            \
+   .help = "where to compute; default: $XREID_DEVICE, else auto"},                                                                                            \
       {.name = "no-graph", .kind = XR_FLAG, .value = &(run).no_graph, .help = "CUDA: run node by node, so that an error names its node"}, \
       {.name = "threads",                                                                                                                 \
        .kind = XR_INTEGER,                                                                                                                \

@@ -4,7 +4,7 @@
 
 #include <cuda_runtime.h>
 
-struct xr_add {
+struct xr_plus {
   template <class T> __device__ __forceinline__ T operator()(T a, T b) const { return a + b; }
 };
 struct xr_max { /* a NaN wins */
@@ -23,7 +23,7 @@ template <int Lanes = 32, class T, class Op> static __device__ __forceinline__ T
   return value;
 }
 template <int Lanes = 32, class T> static __device__ __forceinline__ T xr_warp_sum(T value) {
-  return xr_warp_reduce<Lanes>(value, xr_add());
+  return xr_warp_reduce<Lanes>(value, xr_plus());
 }
 template <int Lanes = 32, class T> static __device__ __forceinline__ T xr_warp_max(T value) {
   return xr_warp_reduce<Lanes>(value, xr_max());
@@ -46,7 +46,7 @@ template <int Threads, class T, class Op> static __device__ __forceinline__ T xr
   return value;
 }
 template <int Threads, class T> static __device__ __forceinline__ T xr_block_sum(T value) {
-  return xr_block_reduce<Threads>(value, xr_add());
+  return xr_block_reduce<Threads>(value, xr_plus());
 }
 template <int Threads, class T> static __device__ __forceinline__ T xr_block_max(T value) {
   return xr_block_reduce<Threads>(value, xr_max());

@@ -43,9 +43,13 @@ grep -q '"bytes_per_second": 2000000000' measured/environment.json || { cat meas
 sed -i -n '/"step": *\([789]\|1[0-2]\),/p' measured/metrics.jsonl
 shares measured "$floor"
 
-# another number of threads is another speed
-"$XREID" train "$config" "${small[@]}" train.epochs=3 train.max_steps=13 --device cpu --out measured --resume --threads 1 >/dev/null 2>resumed.log || { cat resumed.log; fail "resuming"; }
-! grep -q '"bytes_per_second": 2000000000' measured/environment.json || fail "the speed of other threads was taken"
+# another number of threads is another speed; a build without OpenMP has one thread only, as has a machine with one core
+threads=$(sed -n 's/.*"threads": *\([0-9]*\).*/\1/p' measured/environment.json | head -n 1)
+if [ "$threads" != 1 ]; then
+  "$XREID" train "$config" "${small[@]}" train.epochs=3 train.max_steps=13 --device cpu --out measured --resume --threads 1 >/dev/null 2>resumed.log ||
+    { cat resumed.log; fail "resuming"; }
+  ! grep -q '"bytes_per_second": 2000000000' measured/environment.json || fail "the speed of other threads was taken"
+fi
 
 # a device without room for the measurement: training goes on and says so
 if [[ $("$XREID" info) == *"emulated device"* ]]; then
