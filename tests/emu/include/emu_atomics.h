@@ -1,14 +1,23 @@
 /* Atomic read-modify-write operations and memory fences. */
 #pragma once
 
+#include <time.h>
+
 #include "emu_fibers.h"
 
 namespace emu {
+/* Blocks that wait for this change go on now, before this one does what it should have done already: a barrier that is missing in front of
+ * an atomic counter shows. */
+inline void linger() {
+  const timespec a_while = {0, 20000};
+  nanosleep(&a_while, nullptr);
+}
 template <class T, class Change> T modify(T *place, Change change) {
   T old, next;
   __atomic_load(place, &old, __ATOMIC_RELAXED);
   do next = change(old);
   while (!__atomic_compare_exchange(place, &old, &next, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+  if (sizeof(T) == sizeof(int)) linger();
   return old;
 }
 template <class T> struct plain { /* keeps the value argument out of type deduction, so that atomicAdd(float *, int) converts */
