@@ -80,7 +80,8 @@ static void add_key_gradients(check_run *run, xr_multiscale_attention *a, int64_
   const int64_t width = a->heads * a->head_dim, count = a->batch * c->batch_stride;
   c->accumulate_dk = c->accumulate_dv = c->accumulate_dcode = flags & ACCUMULATE;
   c->dk = out(run, numbered(name, "dk", s), a->dtype, count, flags & ACCUMULATE);
-  check_factor(run, name, 2); /* as attention's: dP - rowsum(P dP) cancels where a row of P is nearly one key's */
+  /* as attention's: dP - rowsum(P dP) cancels where a row of P is nearly one key's; behind a gate in bf16, see dgate */
+  check_factor(run, name, flags & GATE && a->dtype == XR_BF16 ? 8 : 2);
   c->dv = flags & PACKED ? (char *)c->dk + (size_t)width * xr_dtype_bytes(a->dtype)
                          : out(run, numbered(name, "dv", s), a->dtype, count, flags & ACCUMULATE);
   if (flags & CODE) c->dcode = out(run, numbered(name, "dcode", s), XR_F32, width, flags & ACCUMULATE);
@@ -116,7 +117,7 @@ static xr_status multiscale_attention(check_run *run) {
   a.dq = out(run, "dq", a.dtype, a.queries * width, flags & ACCUMULATE);
   if (flags & GATE) a.dgate = out(run, "dgate", XR_F32, width, flags & ACCUMULATE);
   /* differences of scales' <dfused, A>, between values 30 times the others: what bf16 takes off an A does not cancel */
-  if (flags & GATE && a.dtype == XR_BF16) check_factor(run, "dgate", 4);
+  if (flags & GATE && a.dtype == XR_BF16) check_factor(run, "dgate", 8);
   for (int64_t s = 0; s < a.scales; s++) add_key_gradients(run, &a, s, flags);
   return CHECK_CALL(run, xr_multiscale_attention_backward, &a);
 }
