@@ -10,11 +10,13 @@ trap 'rm -rf "$work"' EXIT
 
 # spills FILE: a line for each kernel that spills; fails when FILE does not compile.
 spills() {
-  if ! "$nvcc" -std=c++17 -arch=sm_90 -I "$XREID_SOURCE" -Xptxas -v -cubin -o "$work/out" "$1" >"$work/log" 2>&1; then
-    cat "$work/log" && exit 1
+  local name
+  name=$work/$(basename "$1")
+  if ! "$nvcc" -std=c++17 -arch=sm_90 -I "$XREID_SOURCE" -Xptxas -v -cubin -o "$name.cubin" "$1" >"$name.log" 2>&1; then
+    cat "$name.log" && exit 1
   fi
   awk '/Compiling entry function/ { split($0, part, "\047"); kernel = part[2] }
-    /bytes spill stores/ && !/ 0 bytes spill stores, 0 bytes spill loads/ { sub(/^ */, ""); print kernel ": " $0 }' "$work/log"
+    /bytes spill stores/ && !/ 0 bytes spill stores, 0 bytes spill loads/ { sub(/^ */, ""); print kernel ": " $0 }' "$name.log"
 }
 
 # The check finds what it should: 64 values that live at once do not fit in the 32 registers that 2,048 threads leave each.
@@ -30,12 +32,8 @@ if [ -z "$(spills "$work/planted.cu")" ]; then
   echo "the planted spill was not found" && exit 1
 fi
 
-found=0
-while read -r file; do
-  report=$(spills "$XREID_SOURCE/$file") || { echo "$report" && exit 1; }
-  if [ -n "$report" ]; then
-    printf '%s spills:\n%s\n' "$file" "$report"
-    found=1
-  fi
-done <"$XREID_SOURCE/tests/house/hot_kernels"
-exit $found
+export -f spills
+export nvcc work XREID_SOURCE
+# shellcheck disable=SC2016  # the inner shell expands them
+xargs -P "$(nproc)" -I{} bash -c 'report=$(spills "$XREID_SOURCE/{}") && [ -z "$report" ] || { printf "%s spills, or does not compile:\n%s\n" {} "$report"; exit 1; }' \
+  <"$XREID_SOURCE/tests/house/hot_kernels"
