@@ -20,10 +20,19 @@ static bool crosses_scales(const xr_config *c) {
   return c->imfi.mode == XR_CONFIG_IMFI_CROSS_MLM || c->imfi.mode == XR_CONFIG_IMFI_SHARED_QUERY_CROSS_MLM;
 }
 
+/* Does anything read the scales of this modality? The queries do; in training the words of MLM read the image's, too. */
+static bool reads_scales(const xr_graph *g, const xr_config *c, xr_modality modality) {
+  return shares_queries(c) || (crosses_scales(c) && modality == XR_IMAGE && xr_mlm_wanted(c) && xr_graph_options_of(g).training);
+}
+
+static xr_taps taps_of(const xr_graph *g, const xr_config *c, xr_modality modality) {
+  return reads_scales(g, c, modality) ? xr_imfi_taps(c, modality) : (xr_taps){0};
+}
+
 /* IMFI on a tower's tokens and taps: its scales, and the feature that stands for the global one. */
 static void integrate(xr_graph *g, const xr_config *c, const xr_taps *taps, side *s) {
   s->feature = s->scales.global;
-  if (c->imfi.mode == XR_CONFIG_IMFI_OFF) return;
+  if (!reads_scales(g, c, s->scales.modality)) return;
   xr_pass_begin(g, s->scales.modality == XR_IMAGE ? "image" : "text");
   xr_imfi_scales(g, c, taps, s->tokens, &s->scales);
   if (shares_queries(c)) {
@@ -35,7 +44,7 @@ static void integrate(xr_graph *g, const xr_config *c, const xr_taps *taps, side
 
 static side image_side(xr_graph *g, const xr_model_context *context, xr_var pixels, xr_var decisions) {
   const xr_config *c = context->config;
-  xr_taps taps = xr_imfi_taps(c, XR_IMAGE);
+  xr_taps taps = taps_of(g, c, XR_IMAGE);
   side s = {.tokens = xr_image_tokens(g, context, pixels, decisions, &taps)};
   s.scales = (xr_imfi_input){.modality = XR_IMAGE, .global = xr_image_feature(g, s.tokens)};
   integrate(g, c, &taps, &s);
@@ -44,7 +53,7 @@ static side image_side(xr_graph *g, const xr_model_context *context, xr_var pixe
 
 static side text_side(xr_graph *g, const xr_model_context *context, xr_var ids, xr_var end, xr_var length) {
   const xr_config *c = context->config;
-  xr_taps taps = xr_imfi_taps(c, XR_TEXT);
+  xr_taps taps = taps_of(g, c, XR_TEXT);
   side s = {.tokens = xr_text_tokens(g, context, ids, &taps)};
   s.scales = (xr_imfi_input){.modality = XR_TEXT, .length = length, .global = xr_text_feature(g, s.tokens, end)};
   integrate(g, c, &taps, &s);
@@ -60,6 +69,18 @@ static xr_var key_length(xr_graph *g, const xr_model_context *context, xr_var *l
   if (joint) *joint_scales = (int32_t)c->imfi.taps_count;
   if (!wanted->id) *wanted = xr_input(g, joint ? "joint_length" : "length", XR_I32, XR_SHAPE(context->batch));
   return *wanted;
+}
+
+/* CRL; kind cross_attn takes the words that looked at the image, by MLM's encoder. */
+static xr_var combine(xr_graph *g, const xr_model_context *context, const side *v, const side *t, const xr_training_graph *out) {
+  xr_crl_input pair = {.image = v->feature, .text = t->feature, .image_slots = v->slots, .text_slots = t->slots};
+  if (context->config->crl.kind == XR_CONFIG_CRL_CROSS_ATTN) {
+    const xr_mlm_size size = xr_mlm_size_of(context);
+    xr_pass_begin(g, "crl");
+    pair.interaction = xr_text_feature(g, xr_mlm_encoder(g, &size, t->tokens, v->tokens, out->length), out->end);
+    xr_pass_end(g);
+  }
+  return xr_crl(g, context->config, &pair);
 }
 
 static void train(xr_graph *g, const xr_model_context *context, xr_training_graph *out) {
@@ -78,16 +99,9 @@ static void train(xr_graph *g, const xr_model_context *context, xr_training_grap
     xr_add_loss(out, "mlm", c->loss.mlm.weight, xr_mlm_loss(g, context, out, words, seen));
   }
 
-  /* CRL, and CRIA on its result */
-  xr_crl_input pair = {.image = v.feature, .text = t.feature, .image_slots = v.slots, .text_slots = t.slots};
-  if (c->crl.kind == XR_CONFIG_CRL_CROSS_ATTN) {
-    xr_pass_begin(g, "crl");
-    const xr_mlm_size size = xr_mlm_size_of(context);
-    pair.interaction = xr_text_feature(g, xr_mlm_encoder(g, &size, t.tokens, v.tokens, out->length), out->end);
-    xr_pass_end(g);
-  }
-  xr_var combined = xr_crl(g, c, &pair);
+  /* CRIA, on the pairs' combined representation (CRL) */
   if (c->loss.cria.weight > 0) {
+    xr_var combined = combine(g, context, &v, &t, out);
     xr_var cria = xr_cria_loss(g, context, v.feature, t.feature, combined, out->identity, &out->identity_samples);
     if (out->identity_samples.id) xr_output(g, "identity_samples", out->identity_samples);
     xr_add_loss(out, "cria", c->loss.cria.weight, cria);

@@ -1,0 +1,211 @@
+/* CMSN as a whole: every choice that its configuration offers records, plans and makes a finite step, on every backend of this build. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+#include "host/base/random.h"
+#include "host/eval/task.h"
+#include "host/train/model.h"
+
+enum { BATCH = 6, CLASSES = 5, VOCABULARY = 600, CONTEXT = 9 };
+
+static const char *const tiny[] = {"method=cmsn",       "model.preset=tiny", "image.height=32", "image.width=32",    "vision.layers=2",
+                                   "text.layers=2",     "vision.width=16",   "vision.heads=2",  "text.width=16",     "text.heads=2",
+                                   "text.context=9",    "model.embed=16",    "imfi.heads=2",    "imfi.taps=[1, 2]",  "imfi.queries=3",
+                                   "loss.mlm.weight=1", "loss.mlm.layers=1", "sampler.batch=6", "text.mask_pad=true"};
+enum { TINY = sizeof tiny / sizeof *tiny, MORE = 4 };
+
+typedef struct {
+  xr_config *config;
+  xr_parameters *parameters;
+  xr_graph *graph;
+  xr_training_graph model;
+  xr_plan *plan;
+  xr_executor *executor;
+} fixture;
+
+static xr_config *load(const char *const more[MORE]) {
+  const char *all[TINY + MORE];
+  size_t count = TINY;
+  memcpy(all, tiny, sizeof tiny);
+  for (int i = 0; i < MORE && more[i]; i++) all[count++] = more[i];
+  xr_config *config;
+  cr_assert(xr_config_load(&config, NULL, all, count) == XR_OK, "%s", xr_message());
+  return config;
+}
+
+static fixture make(const char *const more[MORE], xr_backend backend) {
+  fixture f = {.config = load(more), .parameters = xr_parameters_new()};
+  const xr_dtype compute = f.config->model.precision == XR_CONFIG_BF16 ? XR_BF16 : XR_F32;
+  const xr_model_context context = {.config = f.config, .batch = BATCH, .classes = CLASSES, .vocabulary = VOCABULARY};
+  f.graph = xr_graph_new(f.parameters, (xr_graph_options){.name = "train", .compute = compute, .training = true});
+  xr_method_of(f.config)->train(f.graph, &context, &f.model);
+  cr_assert(xr_graph_status(f.graph) == XR_OK, "%s", xr_message());
+  cr_assert(xr_plan_new(&f.plan, f.graph, f.model.total, (xr_plan_options){.backend = backend}) == XR_OK, "%s", xr_message());
+  cr_assert(xr_plan_check(f.plan) == XR_OK, "%s", xr_message());
+  const xr_parameter_options options = {.seed = 5, .compute = compute, .training = true, .backend = backend};
+  cr_assert(xr_parameters_allocate(f.parameters, options) == XR_OK, "%s", xr_message());
+  cr_assert(xr_executor_new(&f.executor, f.plan, (xr_executor_options){.check_finite = true, .poison = true}) == XR_OK, "%s", xr_message());
+  return f;
+}
+
+static void drop(fixture *f) {
+  xr_executor_free(f->executor);
+  xr_plan_free(f->plan);
+  xr_graph_free(f->graph);
+  xr_parameters_free(f->parameters);
+  xr_config_free(f->config);
+}
+
+static int32_t *input(const fixture *f, xr_var v) {
+  if (!v.id) return NULL;
+  int32_t *to = xr_executor_input(f->executor, v);
+  cr_assert(to, "%s", xr_message());
+  return to;
+}
+
+static void fill(int32_t *to, const int32_t *values, int count, int factor) {
+  for (int i = 0; to && i < count; i++) to[i] = values[i] * factor;
+}
+
+static void feed(const fixture *f, const int32_t identity[BATCH], const int32_t image[BATCH]) {
+  xr_random r = xr_random_start(1, 1);
+  int32_t ids[BATCH * CONTEXT], length[BATCH], end[BATCH];
+  uint8_t *pixels = (uint8_t *)input(f, f->model.pixels);
+  for (int64_t i = 0; i < xr_elements(xr_shape_of(f->graph, f->model.pixels)); i++) pixels[i] = (uint8_t)xr_random_below(&r, 256);
+  for (int i = 0; i < BATCH * CONTEXT; i++) ids[i] = (int32_t)xr_random_below(&r, VOCABULARY);
+  for (int i = 0; i < BATCH; i++) {
+    length[i] = 3 + i;
+    end[i] = length[i] - 1;
+  }
+  memset(input(f, f->model.decisions), 0, BATCH * sizeof(xr_augment_decision));
+  fill(input(f, f->model.ids), ids, BATCH * CONTEXT, 1);
+  fill(input(f, f->model.masked_ids), ids, BATCH * CONTEXT, 1);
+  fill(input(f, f->model.end), end, BATCH, 1);
+  fill(input(f, f->model.length), length, BATCH, 1);
+  fill(input(f, f->model.joint_length), length, BATCH, f->model.joint_scales);
+  fill(input(f, f->model.identity), identity, BATCH, 1);
+  fill(input(f, f->model.image), image, BATCH, 1);
+  int32_t *index = input(f, f->model.mask_index), *label = input(f, f->model.mask_label);
+  const int64_t rows = index ? xr_elements(xr_shape_of(f->graph, f->model.mask_index)) : 0;
+  for (int64_t i = 0; i < rows; i++) {
+    index[i] = i < BATCH ? (int32_t)i * CONTEXT + 1 : -1;
+    label[i] = i < BATCH ? ids[index[i]] : -1;
+  }
+}
+
+/* One step; its total. Every value and gradient in it is finite. */
+static float step(const fixture *f, const int32_t identity[BATCH], const int32_t image[BATCH]) {
+  feed(f, identity, image);
+  cr_assert(xr_executor_step(f->executor, (xr_seed){3, 7}) == XR_OK, "%s", xr_message());
+  cr_assert(xr_executor_wait(f->executor) == XR_OK, "%s", xr_message());
+  for (int i = 0; i < f->model.losses; i++) {
+    const float loss = *(const float *)xr_executor_value(f->executor, f->model.loss[i]);
+    cr_assert(isfinite(loss) && loss >= 0, "%s is %g", f->model.loss_name[i], (double)loss);
+  }
+  return *(const float *)xr_executor_value(f->executor, f->model.total);
+}
+
+static const char *const choices[][MORE] = {
+    {NULL},
+    {"imfi.mode=off"},
+    {"imfi.mode=shared_query"},
+    {"imfi.mode=cross_mlm"},
+    {"imfi.mode=concat"},
+    {"imfi.mode=spatial"},
+    {"imfi.mode=spatial", "text.mask_pad=false"},
+    {"crl.kind=off"},
+    {"crl.kind=gated"},
+    {"crl.kind=sum"},
+    {"crl.kind=transformer"},
+    {"crl.kind=cross_attn"},
+    {"crl.stop_gradient=true"},
+    {"loss.cria.kind=cosine", "loss.cria.separation=1"},
+    {"loss.cria.kind=hetero_hinge"},
+    {"loss.cria.kind=sdm"},
+    {"loss.cria.kind=centre_triplet"},
+    {"loss.cria.kind=memory"},
+    {"loss.cria.stop_gradient=true", "loss.cria.classify=0"},
+    {"loss.cria.weight=0", "loss.spt.weight=0"},
+    {"loss.spt.kind=ssan_cr", "loss.spt.semi=random", "loss.spt.negative=semi_hard"},
+    {"loss.spt.kind=soft", "loss.spt.intra=true"},
+    {"loss.spt.semi=hard", "loss.spt.negative=random", "loss.spt.adaptive=false"},
+    {"loss.sdm.semi_weight=0.5", "text.mask_aug=shared"},
+    {"loss.mlm.weight=0", "imfi.mode=concat"},
+    {"model.precision=bf16", "model.recompute=blocks"},
+};
+enum { CHOICES = sizeof choices / sizeof *choices };
+
+static const int32_t mixed[BATCH] = {0, 0, 3, 3, 3, 1}, images[BATCH] = {0, 1, 2, 2, 3, 4};
+static const int32_t alone[BATCH] = {0, 1, 2, 3, 4, 0}, together[BATCH] = {2, 2, 2, 2, 2, 2}, one_image[BATCH] = {7, 7, 7, 7, 7, 7};
+
+static void try_all(xr_backend backend) {
+  for (int i = 0; i < CHOICES; i++) {
+    fixture f = make(choices[i], backend);
+    step(&f, mixed, images);
+    drop(&f);
+  }
+}
+
+Test(cmsn, every_choice_makes_a_finite_step) { try_all(XR_CPU); }
+
+/* A batch with nothing to align or to rank leaves every term finite; SPT without a negative is 0. */
+Test(cmsn, batches_of_single_samples_of_one_person_and_of_one_image) {
+  for (int i = 0; i < CHOICES; i++) {
+    fixture f = make(choices[i], XR_CPU);
+    step(&f, alone, images);
+    step(&f, together, images);
+    step(&f, together, one_image);
+    for (int k = 0; k < f.model.losses; k++)
+      if (strcmp(f.model.loss_name[k], "spt") == 0) cr_assert_eq(*(const float *)xr_executor_value(f.executor, f.model.loss[k]), 0);
+    drop(&f);
+  }
+}
+
+/* How many samples an identity has: what the trainer warns of. */
+Test(cmsn, samples_of_an_identity_are_counted) {
+  fixture f = make(choices[0], XR_CPU);
+  step(&f, mixed, images);
+  cr_assert_float_eq(*(const float *)xr_executor_value(f.executor, f.model.identity_samples), 2, 1e-6);
+  step(&f, together, images);
+  cr_assert_float_eq(*(const float *)xr_executor_value(f.executor, f.model.identity_samples), 6, 1e-6);
+  drop(&f);
+}
+
+/* Full size: parameters, and at most a tenth more arithmetic than IRRA with the same losses on words. */
+static xr_work full_size(const char *method, int64_t *parameters) {
+  const char *overrides[] = {method, "loss.mlm.weight=1", "text.mask_pad=true", "model.classes=11003", "text.vocabulary_size=49408"};
+  xr_config *config;
+  xr_task task;
+  xr_model model;
+  cr_assert(xr_config_load(&config, NULL, overrides, sizeof overrides / sizeof *overrides) == XR_OK, "%s", xr_message());
+  cr_assert(xr_task_describe(&task, config) == XR_OK && xr_model_new(&model, &task, (xr_model_options){0}) == XR_OK, "%s", xr_message());
+  const xr_work work = xr_plan_work(model.plan);
+  *parameters = xr_parameter_elements(model.parameters);
+  xr_model_free(&model);
+  xr_task_close(&task);
+  xr_config_free(config);
+  return work;
+}
+
+Test(cmsn, costs_little_more_than_irra) {
+  int64_t cmsn_parameters, irra_parameters;
+  const xr_work cmsn = full_size("method=cmsn", &cmsn_parameters), irra = full_size("method=irra", &irra_parameters);
+  cr_assert_eq(irra_parameters, 194535419);
+  /* IMFI: two projections a tower with their norms, codes, queries, block, gate, read-out; CRL; the combined feature's bias */
+  const int64_t width = 512, taps = 2 * ((768 + 512) * width + 2 * (768 + 512)), codes = 3 * width, queries = 8 * width;
+  const int64_t attention = 4 * width * width + 4 * width, mlp = 8 * width * width + 5 * width, norms = 4 * 2 * width;
+  const int64_t read_out = width * width + width + 2 * width,
+                crl = 4 * width * 2 * width + 2 * width + 2 * width * width + width + 2 * width;
+  cr_assert_eq(cmsn_parameters, irra_parameters + taps + codes + queries + attention + mlp + norms + read_out + crl + 11003);
+  const double ratio = (cmsn.forward_flops + cmsn.backward_flops) / (irra.forward_flops + irra.backward_flops);
+  cr_assert(ratio > 1 && ratio < 1.10, "%.4f times IRRA's arithmetic", ratio);
+}
+
+#ifdef XREID_CUDA
+Test(cmsn, every_choice_makes_a_finite_step_on_cuda) {
+  xr_device device;
+  if (xr_device_open(&device, "cuda") != XR_OK) cr_skip_test("%s", xr_message());
+  try_all(XR_CUDA);
+}
+#endif
