@@ -104,11 +104,12 @@ static void take(const side *s, const xr_executor *executor, xr_var v, int64_t n
 }
 
 static xr_status run(const side *s, xr_executor *executor, const xr_sample_source *source, float *features, float *tokens) {
-  const int64_t batch = xr_shape_of(s->graph, s->model.features).dim[0];
-  for (int64_t first = 0; first < source->count; first += batch) {
-    const int64_t n = source->count - first < batch ? source->count - first : batch;
-    XR_TRY(feed(s, executor, source, first, n, batch));
+  const int64_t batch = xr_shape_of(s->graph, s->model.features).dim[0], count = source->count;
+  if (count) XR_TRY(feed(s, executor, source, 0, count < batch ? count : batch, batch));
+  for (int64_t first = 0; first < count; first += batch) {
+    const int64_t n = count - first < batch ? count - first : batch, left = count - first - n;
     XR_TRY(xr_executor_forward(executor, (xr_seed){0}));
+    if (left) XR_TRY(feed(s, executor, source, first + n, left < batch ? left : batch, batch)); /* while the device works */
     XR_TRY(xr_executor_wait(executor));
     take(s, executor, s->model.features, n, first, features);
     if (tokens) take(s, executor, s->tokens, n, first, tokens);

@@ -5,27 +5,7 @@
 
 #include "host/graph/executor.h"
 #include "host/ops/ops.h"
-
-typedef struct {
-  xr_parameters *parameters;
-  xr_graph *graph;
-} recording;
-
-static recording record(xr_dtype compute) {
-  recording r = {.parameters = xr_parameters_new()};
-  r.graph = xr_graph_new(r.parameters, (xr_graph_options){.name = "test", .compute = compute, .training = true});
-  cr_assert(r.graph, "%s", xr_message());
-  return r;
-}
-
-static void drop(recording r) {
-  xr_graph_free(r.graph);
-  xr_parameters_free(r.parameters);
-}
-
-static xr_var parameter(recording r, const char *name, xr_shape shape) {
-  return xr_param(r.graph, name, shape, (xr_init){XR_INIT_NORMAL, 1});
-}
+#include "tests/support/recording.h"
 
 static xr_var tokens(recording r, xr_shape shape) { return xr_input(r.graph, "x", XR_F32, shape); }
 
@@ -48,12 +28,7 @@ static xr_var computed_taps(recording r) {
   return xr_token_conv_of(r.graph, "op", tokens(r, XR_SHAPE(2, 7, 4)), weight, (xr_var){0});
 }
 
-static const struct {
-  xr_var (*build)(recording r);
-  xr_dtype compute;
-  xr_status status;
-  const char *message;
-} refused[] = {
+static const refusal refused[] = {
     {another_grid, XR_F32, XR_BAD_SHAPE, "the tokens [2, 193, 4] are not a grid of 16 x 8"},
     {no_whole_cells, XR_F32, XR_BAD_SHAPE, "24 x 8 tokens has no whole cells of 3 x 3"},
     {no_factor, XR_F32, XR_BAD_SHAPE, "in cells of side 0"},
@@ -65,13 +40,7 @@ static const struct {
 };
 
 Test(spatial, what_does_not_fit_is_refused_with_both_shapes) {
-  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-    recording r = record(refused[i].compute);
-    cr_assert_eq(refused[i].build(r).id, 0);
-    cr_assert_eq(xr_graph_status(r.graph), refused[i].status);
-    cr_assert(strstr(xr_message(), refused[i].message), "\"%s\" is not in \"%s\"", refused[i].message, xr_message());
-    drop(r);
-  }
+  expect_refusals(refused, sizeof refused / sizeof *refused);
 }
 
 /* The sum of the results, with inputs that are whole numbers: values and gradients are exact in bf16. */

@@ -10,6 +10,7 @@
 #include "host/base/memory.h"
 #include "host/io/npy.h"
 #include "host/train/run_module.h"
+#include "tests/data/scratch.h"
 #include "tests/support/golden.h"
 
 typedef struct {
@@ -82,34 +83,20 @@ static void check_result(const xr_golden *golden, const xr_stored_tensor *tensor
   xr_npy_close(file);
 }
 
-/* ---- folders */
-static void make_folder(char path[64]) {
-  snprintf(path, 64, "/tmp/xreid_test_modules_XXXXXX");
-  cr_assert(mkdtemp(path), "no temporary folder");
-}
-
-static void remove_folder(const char *path) {
-  char command[100];
-  snprintf(command, sizeof command, "rm -rf '%s'", path);
-  cr_assert_eq(system(command), 0);
-}
-
 static void run_case(const xr_golden *all, const module_case *c, xr_backend backend, xr_dtype compute) {
   const xr_golden golden = {.file = all->file, .name = c->name};
-  char in[64], out[64];
-  make_folder(in);
-  make_folder(out);
-  cr_assert_gt(visit(&golden, XR_F32, XR_I32, write_input, in), 0);
+  const scratch in = scratch_new(), out = scratch_new();
+  cr_assert_gt(visit(&golden, XR_F32, XR_I32, write_input, in.root), 0);
   size_t options = 0;
   while (c->options[options]) options++;
   xr_config *config;
   cr_assert(xr_config_load(&config, NULL, c->options, options) == XR_OK, "%s", xr_message());
-  const xr_module_options how = {.in = in, .out = out, .compute = compute, .backend = backend};
+  const xr_module_options how = {.in = in.root, .out = out.root, .compute = compute, .backend = backend};
   cr_assert(xr_module_run(xr_module_find(c->module), config, &how) == XR_OK, "%s: %s", c->name, xr_message());
-  cr_assert_gt(visit(&golden, XR_F64, XR_F64, check_result, &(expectation){out, compute}), 1, "outputs and gradients are checked");
+  cr_assert_gt(visit(&golden, XR_F64, XR_F64, check_result, &(expectation){out.root, compute}), 1, "outputs and gradients are checked");
   xr_config_free(config);
-  remove_folder(in);
-  remove_folder(out);
+  scratch_remove(&in);
+  scratch_remove(&out);
 }
 
 static void run_all(xr_backend backend, xr_dtype compute) {
@@ -137,32 +124,30 @@ Test(modules, bf16_on_cuda) {
 
 /* ---- what goes wrong */
 Test(modules, wrong_inputs_are_named) {
-  char in[64], out[64];
-  make_folder(in);
-  make_folder(out);
+  const scratch in = scratch_new(), out = scratch_new();
   xr_config *config;
   cr_assert_eq(xr_config_load(&config, NULL, NULL, 0), XR_OK);
-  const xr_module_options how = {.in = in, .out = out};
+  const xr_module_options how = {.in = in.root, .out = out.root};
   const xr_module *sdm = xr_module_find("sdm");
   cr_assert_eq(xr_module_run(sdm, config, &how), XR_NOT_FOUND);
   cr_assert(strstr(xr_message(), "image.npy"), "%s", xr_message());
 
   char path[XR_PATH_MAX];
   const float values[12] = {0};
-  path_of(path, in, "image");
+  path_of(path, in.root, "image");
   cr_assert_eq(xr_npy_write(path, XR_F32, 2, (int64_t[]){3, 4}, values), XR_OK);
-  path_of(path, in, "text");
+  path_of(path, in.root, "text");
   cr_assert_eq(xr_npy_write(path, XR_F32, 2, (int64_t[]){3, 2}, values), XR_OK);
   cr_assert_eq(xr_module_run(sdm, config, &how), XR_BAD_INPUT);
   cr_assert(strstr(xr_message(), "text.npy is [3, 2], expected is [B, D]"), "%s", xr_message());
 
   cr_assert_eq(xr_npy_write(path, XR_F32, 2, (int64_t[]){3, 4}, values), XR_OK);
-  path_of(path, in, "identity");
+  path_of(path, in.root, "identity");
   cr_assert_eq(xr_npy_write(path, XR_F32, 1, (int64_t[]){3}, values), XR_OK);
   cr_assert_eq(xr_module_run(sdm, config, &how), XR_BAD_INPUT);
   cr_assert(strstr(xr_message(), "identity.npy holds f32, expected are whole numbers"), "%s", xr_message());
   cr_assert_null(xr_module_find("nothing"));
   xr_config_free(config);
-  remove_folder(in);
-  remove_folder(out);
+  scratch_remove(&in);
+  scratch_remove(&out);
 }
