@@ -21,9 +21,6 @@ static const xr_command_text text = {
                "  xreid rank --distances d.npy --query-ids q.npy --gallery-ids g.npy --protocol market \\\n"
                "             --query-cameras qc.npy --gallery-cameras gc.npy --json -"};
 
-static const char *const metric_names[] = {[XR_COSINE] = "cosine", [XR_DOT] = "dot", [XR_EUCLIDEAN] = "euclidean"};
-enum { METRICS = sizeof metric_names / sizeof *metric_names };
-
 typedef struct {
   const char *query, *gallery, *scores, *distances, *query_ids, *gallery_ids, *query_cameras, *gallery_cameras;
   const char *metric, *protocol, *ties, *topk_out, *json;
@@ -37,12 +34,6 @@ typedef struct {
   xr_npy *file[MAX_FILES];
   int files;
 } loaded;
-
-static int find_name(const char *const *names, int count, const char *name) {
-  for (int i = 0; i < count; i++)
-    if (strcmp(names[i], name) == 0) return i;
-  return -1;
-}
 
 static xr_status load(loaded *l, const char *path, int rank, const char *shape, xr_npy **file) {
   XR_TRY(xr_npy_open(file, path));
@@ -124,7 +115,7 @@ static int check_options(const rank_options *o, int positional) {
   if (!o->query_ids || !o->gallery_ids) return xr_usage_error(&text, "needs --query-ids and --gallery-ids");
   if ((o->top_k > 0) != (o->topk_out != NULL)) return xr_usage_error(&text, "--topk and --topk-out go together");
   if (o->metric && !o->query) return xr_usage_error(&text, "--metric needs features: --query and --gallery");
-  if (o->metric && find_name(metric_names, METRICS, o->metric) < 0)
+  if (o->metric && xr_metric_find(o->metric) == XR_METRICS)
     return xr_usage_error(&text, "there is no metric '%s': cosine, dot, euclidean", o->metric);
   if (xr_tie_rule_find(o->ties) == XR_TIE_RULES)
     return xr_usage_error(&text, "there is no tie rule '%s': lower-index, best, worst", o->ties);
@@ -206,7 +197,7 @@ int xr_command_rank(int argc, char **argv) {
   if (wrong >= 0) return wrong;
   if (o.threads) xr_threads_set((int)o.threads);
   loaded l = {.arena = xr_arena_new()};
-  xr_evaluation_input in = {.metric = o.metric ? (xr_metric)find_name(metric_names, METRICS, o.metric) : XR_COSINE};
+  xr_evaluation_input in = {.metric = o.metric ? xr_metric_find(o.metric) : XR_COSINE};
   xr_evaluation result = {0};
   xr_status status = l.arena ? load_input(&l, &o, &in) : XR_NO_MEMORY;
   if (status == XR_OK) {

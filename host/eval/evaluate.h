@@ -18,13 +18,8 @@
 #include "host/base/memory.h"
 #include "host/base/status.h"
 #include "host/eval/protocol.h"
+#include "host/eval/score.h"
 #include "kernels/retrieval/ties.h"
-
-typedef enum {
-  XR_COSINE,   /* q.g / (|q| |g|), lengths below 1e-12 count as 1e-12 */
-  XR_DOT,      /* q.g */
-  XR_EUCLIDEAN /* ranked by q.g - |g|^2 / 2, the order of the distances |q - g| */
-} xr_metric;
 
 extern const char *const xr_tie_rule_names[XR_TIE_RULES]; /* "lower-index", .. */
 
