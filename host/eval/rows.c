@@ -1,8 +1,25 @@
 #include "host/eval/rows.h"
 
-#include <stddef.h>
+#include <string.h>
+
+/* Files up to here are used where they are mapped; larger ones pass through memory block by block. */
+static const size_t mapped_bytes = (size_t)128 << 20;
 
 xr_status xr_rows_get(const xr_rows *rows, int64_t width, int64_t first, int64_t count, void *staging, const void **at) {
   *at = rows->data ? (const char *)rows->data + (size_t)(first * width) * xr_dtype_bytes(rows->dtype) : staging;
   return rows->data ? XR_OK : rows->read(rows->context, first, count, staging);
+}
+
+static xr_status read_npy(void *context, int64_t first, int64_t count, void *rows) {
+  const xr_npy *file = context;
+  const size_t row = (size_t)(file->count / file->dim[0]) * xr_dtype_bytes(file->dtype);
+  const size_t offset = (size_t)first * row, bytes = (size_t)count * row;
+  memcpy(rows, (const char *)file->data + offset, bytes);
+  xr_npy_advance(file, offset, bytes, bytes);
+  return XR_OK;
+}
+
+xr_rows xr_rows_of_npy(const xr_npy *file) {
+  if ((size_t)file->count * xr_dtype_bytes(file->dtype) <= mapped_bytes) return (xr_rows){.data = file->data, .dtype = file->dtype};
+  return (xr_rows){.dtype = file->dtype, .read = read_npy, .context = (void *)(uintptr_t)file};
 }

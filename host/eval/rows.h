@@ -5,6 +5,7 @@
 
 #include "host/base/dtype.h"
 #include "host/base/status.h"
+#include "host/io/npy.h"
 
 /* All zeros: there are none. How many rows there are and how wide they are is said by whoever holds them. */
 typedef struct {
@@ -20,3 +21,6 @@ static inline int xr_has_rows(const xr_rows *rows) { return rows->data || rows->
 
 /* Rows first .. first + count - 1 of `width` elements: where they are, or `staging` (count * width elements) after they were read. */
 xr_status xr_rows_get(const xr_rows *rows, int64_t width, int64_t first, int64_t count, void *staging, const void **at);
+
+/* The rows of an npy file, [rows, ..] of a dtype above, which stays open. Of a large file only what is being worked on stays in memory. */
+xr_rows xr_rows_of_npy(const xr_npy *file);

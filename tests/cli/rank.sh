@@ -81,7 +81,7 @@ expect_refusal 2 "one of the three" "${w1[@]}"
 expect_refusal 2 "one of the three" "${w2[@]}" --distances "$(f w1_distances)"
 expect_refusal 2 "--query and --gallery go together" --query "$(f features_query)" "${w1[@]}"
 expect_refusal 2 "needs --query-ids and --gallery-ids" "${w2[@]:0:4}"
-expect_refusal 2 "there is no protocol 'sysu-mm01': text-to-image, regdb, market" "${w2[@]}" --protocol sysu-mm01
+expect_refusal 2 "there is no protocol 'veri': text-to-image, sysu-mm01, regdb, llcm, market" "${w2[@]}" --protocol veri
 expect_refusal 2 "market needs --query-cameras" "${w2[@]}" --protocol market
 expect_refusal 2 "there is no tie rule 'higher'" "${w2[@]}" --ties higher
 expect_refusal 2 "there is no metric 'manhattan'" --query a --gallery b "${w1[@]}" --metric manhattan

@@ -29,7 +29,7 @@ static void expect_failure(const xr_evaluation_input *in, xr_evaluation_options 
 Test(evaluate, several_positives_W1) {
   const float scores[] = {.9f, .8f, .3f, .5f, .4f, .1f, .7f, .6f, .2f, .3f};
   const xr_evaluation_input in = {
-      .queries = 2, .gallery = 5, .scores = scores, .query_ids = (int64_t[]){7, 9}, .gallery_ids = (int64_t[]){7, 8, 7, 9, 7}};
+      .queries = 2, .gallery = 5, .scores = {.data = scores}, .query_ids = (int64_t[]){7, 9}, .gallery_ids = (int64_t[]){7, 8, 7, 9, 7}};
   xr_evaluation r = evaluate(&in, (xr_evaluation_options){.top_k = 3});
   const double cmc[] = {.5, .5, .5, 1, 1};
   cr_assert_eq(r.cmc_length, 5);
@@ -47,7 +47,7 @@ Test(evaluate, several_positives_W1) {
 Test(evaluate, ties_W2) {
   const float scores[] = {.5f, .5f, .5f, .2f, .5f, .5f, .5f, .2f};
   const xr_evaluation_input in = {
-      .queries = 2, .gallery = 4, .scores = scores, .query_ids = (int64_t[]){2, 1}, .gallery_ids = (int64_t[]){1, 2, 1, 2}};
+      .queries = 2, .gallery = 4, .scores = {.data = scores}, .query_ids = (int64_t[]){2, 1}, .gallery_ids = (int64_t[]){1, 2, 1, 2}};
   static const struct {
     xr_tie_rule rule;
     double ap[2], cmc[4];
@@ -68,7 +68,7 @@ Test(evaluate, unmatched_query_is_skipped_by_regdb_W3) {
   const float distances[] = {.2f, .1f, .4f, .3f, .9f, .1f, .8f, .2f, .1f, .2f, .3f, .4f};
   const xr_evaluation_input in = {.queries = 3,
                                   .gallery = 4,
-                                  .scores = distances,
+                                  .scores = {.data = distances},
                                   .distances = true,
                                   .query_ids = (int64_t[]){0, 1, 5},
                                   .gallery_ids = (int64_t[]){1, 0, 1, 0}};
@@ -83,7 +83,7 @@ Test(evaluate, unmatched_query_is_skipped_by_regdb_W3) {
 
 Test(evaluate, one_element_gallery_W8) {
   const float scores[] = {.3f, -.2f};
-  xr_evaluation_input in = {.queries = 2, .gallery = 1, .scores = scores, .query_ids = (int64_t[]){5, 5}, .gallery_ids = (int64_t[]){5}};
+  xr_evaluation_input in = {.queries = 2, .gallery = 1, .scores = {.data = scores}, .query_ids = (int64_t[]){5, 5}, .gallery_ids = (int64_t[]){5}};
   xr_evaluation r = evaluate(&in, (xr_evaluation_options){0});
   cr_expect(r.cmc_length == 1 && r.cmc[0] == 1 && r.mAP == 1 && r.mINP == 1);
   xr_evaluation_free(&r);
@@ -102,7 +102,7 @@ Test(evaluate, shortened_lists_do_not_leak_into_each_other_W12) {
     for (int i = 0; i < 8; i++) d[i] = rows[i / 4][i % 4];
     const xr_evaluation_input in = {.queries = 2,
                                     .gallery = 4,
-                                    .scores = d,
+                                    .scores = {.data = d},
                                     .distances = true,
                                     .query_ids = swapped ? (int64_t[]){2, 1} : (int64_t[]){1, 2},
                                     .gallery_ids = (int64_t[]){1, 2, 2, 3},
@@ -147,7 +147,7 @@ static problem make_problem(const random_case *c, uint64_t seed, bool cameras) {
   p.ids[q] = p.ids[0]; /* at least one match */
   for (int64_t i = q + g; i < 2 * (q + g); i++) p.ids[i] = (int64_t)xr_random_below(&random, 2);
   p.ids[q + g] = 5; /* and the first query's camera removes none */
-  p.in = (xr_evaluation_input){.queries = q, .gallery = g, .scores = p.scores, .query_ids = p.ids, .gallery_ids = p.ids + q};
+  p.in = (xr_evaluation_input){.queries = q, .gallery = g, .scores = {.data = p.scores}, .query_ids = p.ids, .gallery_ids = p.ids + q};
   if (cameras) {
     p.in.query_cameras = p.ids + q + g;
     p.in.gallery_cameras = p.ids + 2 * q + g;
@@ -225,10 +225,10 @@ Test(evaluate, features_equal_sorting_for_dot_and_euclidean) {
     problem p = {.exact = exact};
     p.in = (xr_evaluation_input){.queries = Q,
                                  .gallery = G,
-                                 .query_features = query,
-                                 .gallery_features = gallery,
+                                 .query_features = {.data = query},
+                                 .gallery_features = {.data = gallery},
                                  .width = D,
-                                 .metric = (xr_metric)metric,
+                                 .rule = {.metric = (xr_metric)metric},
                                  .query_ids = ids,
                                  .gallery_ids = ids + Q};
     for (int rule = 0; rule < XR_TIE_RULES; rule++) compare_with_reference(&p, &p.in, (xr_tie_rule)rule, "text-to-image");
@@ -240,10 +240,9 @@ Test(evaluate, cosine_does_not_depend_on_lengths) {
   const float query[] = {4, 0, 0, 0, .5f, 0}, gallery[] = {0, 1024, 0, .25f, 0, 0, 0, 0, 0, -8, 0, 0};
   const xr_evaluation_input in = {.queries = 2,
                                   .gallery = 4,
-                                  .query_features = query,
-                                  .gallery_features = gallery,
+                                  .query_features = {.data = query},
+                                  .gallery_features = {.data = gallery},
                                   .width = 3,
-                                  .metric = XR_COSINE,
                                   .query_ids = (int64_t[]){1, 2},
                                   .gallery_ids = (int64_t[]){2, 1, 3, 1}};
   xr_evaluation r = evaluate(&in, (xr_evaluation_options){.top_k = 4});
@@ -271,8 +270,8 @@ Test(evaluate, bytes_do_not_depend_on_memory_or_threads) {
   memcpy(features + (Q + 1) * D, features + (Q + 800) * D, D * sizeof *features); /* twins far apart in the gallery tie exactly */
   const xr_evaluation_input in = {.queries = Q,
                                   .gallery = G,
-                                  .query_features = features,
-                                  .gallery_features = features + Q * D,
+                                  .query_features = {.data = features},
+                                  .gallery_features = {.data = features + Q * D},
                                   .width = D,
                                   .query_ids = ids,
                                   .gallery_ids = ids + Q};
@@ -306,7 +305,7 @@ Test(evaluate, only_the_order_of_the_scores_counts) {
 Test(evaluate, infinite_scores_have_their_place) {
   const float scores[] = {-INFINITY, INFINITY, 0, -INFINITY};
   const xr_evaluation_input in = {
-      .queries = 1, .gallery = 4, .scores = scores, .query_ids = (int64_t[]){1}, .gallery_ids = (int64_t[]){2, 3, 4, 1}};
+      .queries = 1, .gallery = 4, .scores = {.data = scores}, .query_ids = (int64_t[]){1}, .gallery_ids = (int64_t[]){2, 3, 4, 1}};
   xr_evaluation r = evaluate(&in, (xr_evaluation_options){.top_k = 4});
   cr_expect_eq(r.first_rank[0], 4);
   cr_expect_arr_eq(r.top_index, ((int64_t[]){1, 2, 0, 3}), 4 * sizeof(int64_t));
@@ -318,7 +317,7 @@ Test(evaluate, infinite_scores_have_their_place) {
 Test(evaluate, what_cannot_be_evaluated_is_named) {
   float scores[6] = {1, 2, 3, 4, NAN, NAN};
   const int64_t ids[3] = {1, 2, 3};
-  xr_evaluation_input in = {.queries = 2, .gallery = 3, .scores = scores, .query_ids = ids, .gallery_ids = ids};
+  xr_evaluation_input in = {.queries = 2, .gallery = 3, .scores = {.data = scores}, .query_ids = ids, .gallery_ids = ids};
   expect_failure(&in, (xr_evaluation_options){0}, XR_NOT_FINITE, "query 1, gallery item 1: the score is not a number");
   in.query_ids = (int64_t[]){8, 9};
   scores[4] = scores[5] = 0;
@@ -330,9 +329,9 @@ Test(evaluate, what_cannot_be_evaluated_is_named) {
   in.gallery = 0;
   expect_failure(&in, (xr_evaluation_options){0}, XR_BAD_SHAPE, "gallery is empty");
   in.gallery = 3;
-  in.scores = NULL;
-  expect_failure(&in, (xr_evaluation_options){0}, XR_BAD_ARGUMENT, "features or a matrix");
-  in.query_features = in.gallery_features = (float[]){1, 2, INFINITY};
+  in.scores.data = NULL;
+  expect_failure(&in, (xr_evaluation_options){0}, XR_BAD_ARGUMENT, "a matrix of scores");
+  in.query_features.data = in.gallery_features.data = (float[]){1, 2, INFINITY};
   in.width = 1;
   expect_failure(&in, (xr_evaluation_options){0}, XR_NOT_FINITE, "query 0, gallery item 2: the score is not a number");
   in.width = 0;
