@@ -3,11 +3,10 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "kernels/retrieval/fma_vector.h"
 #include "kernels/retrieval/widen.h"
 
-/* A chain is a sequence of dependent steps, so GROUP chains run side by side, one a lane, over PIECE elements at a time. */
-enum { GROUP = XR_FMA_LANES, PIECE = 64 };
+/* A chain is a sequence of dependent steps, so GROUP chains run side by side, over PIECE elements at a time. */
+enum { GROUP = 10, PIECE = 64 };
 
 xr_status xr_score_pairs_check(const xr_score_pairs *a) {
   if (a->count < 0 || a->queries < 0 || a->gallery < 0 || a->width < 1 || (a->query_stride && a->query_stride < a->width) ||
@@ -20,33 +19,22 @@ xr_status xr_score_pairs_check(const xr_score_pairs *a) {
   return XR_OK;
 }
 
-/* lanes[k][lane] = element first + k of the lane's row. */
-static void read_lanes(float lanes[PIECE][GROUP], const void *rows, xr_dtype dtype, const int64_t *at, int64_t lane_count, int64_t first,
-                       int64_t n) {
-  for (int64_t l = 0; l < lane_count; l++) {
-    float piece[PIECE];
-    xr_widen_any(piece, rows, dtype, at[l] + first, n);
-    for (int64_t k = 0; k < n; k++) lanes[k][l] = piece[k];
-  }
-}
-
 static void score_group(const xr_score_pairs *a, int64_t first, int64_t count) {
   const int64_t query_stride = a->query_stride ? a->query_stride : a->width, item_stride = a->item_stride ? a->item_stride : a->width;
-  int64_t query_at[GROUP], item_at[GROUP];
-  _Alignas(64) float query[PIECE][GROUP] = {{0}}, item[PIECE][GROUP] = {{0}}, result[GROUP] = {0};
-  for (int64_t l = 0; l < count; l++) {
-    query_at[l] = a->pairs[first + l].query * query_stride;
-    item_at[l] = a->pairs[first + l].item * item_stride;
-  }
-  xr_vector acc = xr_vector_load(result);
+  float query[GROUP][PIECE], item[GROUP][PIECE], sum[GROUP] = {0};
   for (int64_t k = 0; k < a->width; k += PIECE) {
     const int64_t n = a->width - k < PIECE ? a->width - k : PIECE;
-    read_lanes(query, a->query, a->query_dtype, query_at, count, k, n);
-    read_lanes(item, a->items, a->item_dtype, item_at, count, k, n);
-    for (int64_t i = 0; i < n; i++) acc = xr_vector_fma(xr_vector_load(query[i]), xr_vector_load(item[i]), acc);
+    for (int64_t l = 0; l < GROUP; l++) {
+      const xr_score_pair p = a->pairs[first + (l < count ? l : 0)];
+      xr_widen_any(query[l], a->query, a->query_dtype, p.query * query_stride + k, n);
+      xr_widen_any(item[l], a->items, a->item_dtype, p.item * item_stride + k, n);
+    }
+    for (int64_t i = 0; i < n; i++) {
+#pragma GCC unroll 16
+      for (int l = 0; l < GROUP; l++) sum[l] = fmaf(query[l][i], item[l][i], sum[l]);
+    }
   }
-  xr_vector_store(result, acc);
-  for (int64_t l = 0; l < count; l++) a->scores[first + l] = a->bias ? result[l] + a->bias[a->pairs[first + l].item] : result[l];
+  for (int64_t l = 0; l < count; l++) a->scores[first + l] = a->bias ? sum[l] + a->bias[a->pairs[first + l].item] : sum[l];
 }
 
 xr_status xr_score_pairs_cpu(const xr_score_pairs *a) {
