@@ -24,7 +24,7 @@
 #include "host/base/memory.h"
 #include "host/base/status.h"
 #include "host/eval/protocol.h"
-#include "host/eval/rows.h"
+#include "host/eval/row_source.h"
 #include "host/eval/score.h"
 #include "host/graph/op.h"
 #include "kernels/retrieval/ties.h"
@@ -43,14 +43,14 @@ typedef struct xr_evaluation_input {
   int64_t queries, gallery; /* Q, G; below 2^31 */
   xr_score_rule rule;
   /* features, unless the rule's weight of the sets is 1 */
-  xr_rows query_features, gallery_features; /* [Q, D], [G, D] */
-  int64_t width;                            /* D */
+  xr_row_source query_features, gallery_features; /* [Q, D], [G, D] */
+  int64_t width;                                  /* D */
   /* embedding sets, unless that weight is 0; their rows need not be of length 1 */
-  xr_rows query_sets, gallery_sets; /* [Q, K1, set_width], [G, K2, set_width] */
+  xr_row_source query_sets, gallery_sets; /* [Q, K1, set_width], [G, K2, set_width] */
   int64_t set_width, query_set_size, gallery_set_size;
   /* or a matrix instead of both */
-  xr_rows scores; /* [Q, G], with `data` */
-  bool distances; /* `scores` are distances: lower is better */
+  xr_row_source scores; /* [Q, G], with `data` */
+  bool distances;       /* `scores` are distances: lower is better */
 
   const int64_t *query_ids, *gallery_ids;         /* [Q], [G] */
   const int64_t *query_cameras, *gallery_cameras; /* [Q], [G] or NULL where the protocol needs none */

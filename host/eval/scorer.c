@@ -9,7 +9,7 @@
 
 /* The features or the sets of one side. A set is `per_item` rows. */
 typedef struct {
-  xr_rows source;
+  xr_row_source source;
   int64_t width, per_item;
   bool items, unit, bias; /* of the gallery side; to be scaled to length 1; -|x|^2 / 2 wanted */
   void *staging;          /* plain memory: what a reader writes */
@@ -187,7 +187,7 @@ void xr_scorer_free(xr_scorer *s) {
 
 static xr_status load_part(const xr_scorer *s, part *p, int64_t first, int64_t count, bool for_tiles) {
   const xr_scorer_shape *shape = &s->shape;
-  XR_TRY(xr_rows_get(&p->source, p->width * p->per_item, first, count, p->staging, &p->at));
+  XR_TRY(xr_row_source_get(&p->source, p->width * p->per_item, first, count, p->staging, &p->at));
   p->dtype = p->source.dtype;
   p->rows = count * p->per_item;
   if (shape->backend == XR_CUDA) {

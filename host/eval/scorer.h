@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "host/eval/rows.h"
+#include "host/eval/row_source.h"
 #include "host/eval/score.h"
 #include "host/graph/op.h"
 #include "kernels/retrieval/score_pairs.h"
@@ -20,7 +20,7 @@ typedef enum { XR_QUERIES, XR_ITEMS, XR_SIDES } xr_side;
 typedef struct {
   xr_score_rule rule;
   int64_t width, set_width, set_size[XR_SIDES]; /* D; of the sets: D and K. The rule says which are needed */
-  xr_rows features[XR_SIDES], sets[XR_SIDES];
+  xr_row_source features[XR_SIDES], sets[XR_SIDES];
   int64_t capacity[XR_SIDES]; /* rows (sets) that are loaded at a time */
   int64_t tile_rows;          /* queries that xr_scorer_tile() takes at a time */
   int64_t pairs;              /* that xr_scorer_pairs() takes at a time */

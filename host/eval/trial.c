@@ -95,7 +95,7 @@ xr_status xr_trial_open(xr_trial_state *t, const xr_trial_context *c, const xr_t
                          .queries = number_of(trial->queries, c->in->queries),
                          .top_k = c->options->top_k > 0 ? c->options->top_k : 0};
   if (!out->arena) return XR_NO_MEMORY;
-  if (!out->part.queries) return xr_fail(XR_BAD_INPUT, "evaluation: the trial has no queries");
+  if (!out->queries) return xr_fail(XR_BAD_INPUT, "evaluation: the trial has no queries");
   XR_TRY(choose_items(t, trial->gallery));
   out->gallery = t->chosen_count;
   if (c->who) XR_TRY(make_measures(t));

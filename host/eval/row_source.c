@@ -1,11 +1,11 @@
-#include "host/eval/rows.h"
+#include "host/eval/row_source.h"
 
 #include <string.h>
 
 /* Files up to here are used where they are mapped; larger ones pass through memory block by block. */
 static const size_t mapped_bytes = (size_t)128 << 20;
 
-xr_status xr_rows_get(const xr_rows *rows, int64_t width, int64_t first, int64_t count, void *staging, const void **at) {
+xr_status xr_row_source_get(const xr_row_source *rows, int64_t width, int64_t first, int64_t count, void *staging, const void **at) {
   *at = rows->data ? (const char *)rows->data + (size_t)(first * width) * xr_dtype_bytes(rows->dtype) : staging;
   return rows->data ? XR_OK : rows->read(rows->context, first, count, staging);
 }
@@ -19,7 +19,7 @@ static xr_status read_npy(void *context, int64_t first, int64_t count, void *row
   return XR_OK;
 }
 
-xr_rows xr_rows_of_npy(const xr_npy *file) {
-  if ((size_t)file->count * xr_dtype_bytes(file->dtype) <= mapped_bytes) return (xr_rows){.data = file->data, .dtype = file->dtype};
-  return (xr_rows){.dtype = file->dtype, .read = read_npy, .context = (void *)(uintptr_t)file};
+xr_row_source xr_row_source_of_npy(const xr_npy *file) {
+  if ((size_t)file->count * xr_dtype_bytes(file->dtype) <= mapped_bytes) return (xr_row_source){.data = file->data, .dtype = file->dtype};
+  return (xr_row_source){.dtype = file->dtype, .read = read_npy, .context = (void *)(uintptr_t)file};
 }

@@ -15,12 +15,12 @@ typedef struct {
    * pass. */
   xr_status (*read)(void *context, int64_t first, int64_t count, void *rows);
   void *context;
-} xr_rows;
+} xr_row_source;
 
-static inline int xr_has_rows(const xr_rows *rows) { return rows->data || rows->read; }
+static inline int xr_has_rows(const xr_row_source *rows) { return rows->data || rows->read; }
 
 /* Rows first .. first + count - 1 of `width` elements: where they are, or `staging` (count * width elements) after they were read. */
-xr_status xr_rows_get(const xr_rows *rows, int64_t width, int64_t first, int64_t count, void *staging, const void **at);
+xr_status xr_row_source_get(const xr_row_source *rows, int64_t width, int64_t first, int64_t count, void *staging, const void **at);
 
 /* The rows of an npy file, [rows, ..] of a dtype above, which stays open. Of a large file only what is being worked on stays in memory. */
-xr_rows xr_rows_of_npy(const xr_npy *file);
+xr_row_source xr_row_source_of_npy(const xr_npy *file);
