@@ -85,6 +85,7 @@ static int check_options(rank_options *o, int positional) {
   if (wrong < 0) wrong = check_rule(o);
   if (wrong >= 0) return wrong;
   if ((o->top_k > 0) != (o->topk_out != NULL)) return xr_usage_error(&text, "--topk and --topk-out go together");
+  o->files.mapped_bytes = (size_t)o->memory << 20;
   o->how = (xr_evaluation_options){.protocol = xr_protocol_find(o->protocol),
                                    .max_rank = o->max_rank,
                                    .ties = xr_tie_rule_find(o->ties),

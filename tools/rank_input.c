@@ -48,8 +48,8 @@ static xr_status load_features(xr_rank_arrays *l, const xr_rank_files *f, xr_eva
   if (query->dim[1] != gallery->dim[1])
     return xr_fail(XR_BAD_SHAPE, "%s has features of %" PRId64 " elements, %s of %" PRId64, f->query, query->dim[1], f->gallery,
                    gallery->dim[1]);
-  in->query_features = xr_row_source_of_npy(query);
-  in->gallery_features = xr_row_source_of_npy(gallery);
+  in->query_features = xr_row_source_of_npy(query, f->mapped_bytes);
+  in->gallery_features = xr_row_source_of_npy(gallery, f->mapped_bytes);
   in->queries = query->dim[0];
   in->gallery = gallery->dim[0];
   in->width = query->dim[1];
@@ -65,8 +65,8 @@ static xr_status load_sets(xr_rank_arrays *l, const xr_rank_files *f, xr_evaluat
                    f->gallery_sets, gallery->dim[2]);
   XR_TRY(agree(&in->queries, query->dim[0], f->query_sets, "query side"));
   XR_TRY(agree(&in->gallery, gallery->dim[0], f->gallery_sets, "gallery side"));
-  in->query_sets = xr_row_source_of_npy(query);
-  in->gallery_sets = xr_row_source_of_npy(gallery);
+  in->query_sets = xr_row_source_of_npy(query, f->mapped_bytes);
+  in->gallery_sets = xr_row_source_of_npy(gallery, f->mapped_bytes);
   in->set_width = query->dim[2];
   in->query_set_size = query->dim[1];
   in->gallery_set_size = gallery->dim[1];

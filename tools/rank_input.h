@@ -7,6 +7,7 @@
 typedef struct {
   const char *query, *gallery, *query_sets, *gallery_sets, *scores, *distances;
   const char *query_ids, *gallery_ids, *query_cameras, *gallery_cameras;
+  size_t mapped_bytes; /* row_source.h */
 } xr_rank_files;
 
 /* The input's arrays live in mapped files or, converted, in the arena. */

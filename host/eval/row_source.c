@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* Files up to here are used where they are mapped; larger ones pass through memory block by block. */
-static const size_t mapped_bytes = (size_t)128 << 20;
+static const size_t default_mapped_bytes = (size_t)128 << 20;
 
 xr_status xr_row_source_get(const xr_row_source *rows, int64_t width, int64_t first, int64_t count, void *staging, const void **at) {
   *at = rows->data ? (const char *)rows->data + (size_t)(first * width) * xr_dtype_bytes(rows->dtype) : staging;
@@ -19,7 +18,8 @@ static xr_status read_npy(void *context, int64_t first, int64_t count, void *row
   return XR_OK;
 }
 
-xr_row_source xr_row_source_of_npy(const xr_npy *file) {
-  if ((size_t)file->count * xr_dtype_bytes(file->dtype) <= mapped_bytes) return (xr_row_source){.data = file->data, .dtype = file->dtype};
+xr_row_source xr_row_source_of_npy(const xr_npy *file, size_t mapped_bytes) {
+  if ((size_t)file->count * xr_dtype_bytes(file->dtype) <= (mapped_bytes ? mapped_bytes : default_mapped_bytes))
+    return (xr_row_source){.data = file->data, .dtype = file->dtype};
   return (xr_row_source){.dtype = file->dtype, .read = read_npy, .context = (void *)(uintptr_t)file};
 }

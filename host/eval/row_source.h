@@ -1,6 +1,7 @@
 /* Rows of numbers that lie in memory, in a mapped file, or behind a reader: features, embedding sets, rows of scores. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "host/base/dtype.h"
@@ -22,5 +23,6 @@ static inline int xr_has_rows(const xr_row_source *rows) { return rows->data || 
 /* Rows first .. first + count - 1 of `width` elements: where they are, or `staging` (count * width elements) after they were read. */
 xr_status xr_row_source_get(const xr_row_source *rows, int64_t width, int64_t first, int64_t count, void *staging, const void **at);
 
-/* The rows of an npy file, [rows, ..] of a dtype above, which stays open. Of a large file only what is being worked on stays in memory. */
-xr_row_source xr_row_source_of_npy(const xr_npy *file);
+/* The rows of an npy file, [rows, ..] of a dtype above, which stays open. A file of more than `mapped_bytes` (0: 128 MiB) passes through
+ * memory: only the rows that are being worked on stay there. */
+xr_row_source xr_row_source_of_npy(const xr_npy *file, size_t mapped_bytes);
