@@ -19,14 +19,12 @@ typedef struct {
   const void *x;  /* [outer, inner] */
   void *y;        /* [outer, count, inner] */
   /* backward */
-  const void *dy;    /* [outer, count, inner] */
-  void *dx;          /* [outer, inner] */
-  xr_dtype dx_dtype; /* XR_F32 for the gradient of a parameter, else dtype */
+  const void *dy; /* [outer, count, inner] */
+  void *dx;       /* [outer, inner] */
   bool accumulate_dx;
 } xr_repeat;
 
-xr_status xr_repeat_check(const xr_repeat *a); /* forward's arguments: what every backend does first */
-xr_status xr_repeat_check_backward(const xr_repeat *a);
+xr_status xr_repeat_check(const xr_repeat *a); /* the arguments, not the data: what every backend does first */
 xr_status xr_repeat_forward_cpu(const xr_repeat *a);
 xr_status xr_repeat_forward_cuda(const xr_repeat *a, xr_stream stream);
 xr_status xr_repeat_backward_cpu(const xr_repeat *a);
