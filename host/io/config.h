@@ -75,10 +75,10 @@ typedef enum {
   XR_CONFIG_ASM_COMMONALITY,
   XR_CONFIG_ASM_ASMR
 } xr_config_asm;
-typedef enum { XR_CONFIG_SEMANTIC_TEXT, XR_CONFIG_SEMANTIC_IMAGE, XR_CONFIG_SEMANTIC_BOTH } xr_config_semantic;
+typedef enum { XR_CONFIG_SEMANTIC_TEXT, XR_CONFIG_SEMANTIC_IMAGE, XR_CONFIG_SEMANTIC_BOTH, XR_CONFIG_SEMANTIC_EMA } xr_config_semantic;
 typedef enum { XR_CONFIG_REDUCE_HARDEST, XR_CONFIG_REDUCE_SUM, XR_CONFIG_REDUCE_LSE } xr_config_reduction;
 typedef enum { XR_CONFIG_POSITIVES_PAIRED, XR_CONFIG_POSITIVES_ALL, XR_CONFIG_POSITIVES_SOFT } xr_config_positives;
-typedef enum { XR_CONFIG_MMD_DISTANCE, XR_CONFIG_MMD_GAUSS } xr_config_mmd;
+typedef enum { XR_CONFIG_MMD_LAPLACE, XR_CONFIG_MMD_GAUSS } xr_config_mmd;
 typedef enum { XR_CONFIG_SAMPLER_RANDOM, XR_CONFIG_SAMPLER_IDENTITY } xr_config_sampler;
 typedef enum { XR_CONFIG_ADAM, XR_CONFIG_ADAMW, XR_CONFIG_SGD } xr_config_optimizer;
 typedef enum { XR_CONFIG_COSINE, XR_CONFIG_MULTISTEP, XR_CONFIG_CONSTANT } xr_config_schedule;
@@ -161,7 +161,7 @@ typedef struct {
     double dropout;
     bool post_norm, shared_queries;
     xr_config_text_tokens text_tokens;
-    double image_share, text_share;
+    double image_ratio, text_ratio;
     xr_config_set_similarity similarity;
     double sharpness, score_weight;
   } esa;
@@ -196,8 +196,9 @@ typedef struct {
     struct {
       double weight;
       xr_config_asm kind;
-      double margin, margin_min, margin_max;
-      xr_config_semantic semantic;
+      double margin, margin_min, margin_max, distance_scale;
+      xr_config_semantic semantic_source;
+      double momentum;
       bool stretch;
       xr_config_reduction reduction;
       double temperature;

@@ -48,19 +48,21 @@ static const cyaml_strval_t text_tokens[] = {{"inner", XR_CONFIG_TOKENS_INNER}, 
 static const cyaml_strval_t set_similarities[] = {{"smooth_chamfer", XR_CONFIG_SET_SMOOTH_CHAMFER},
                                                   {"chamfer", XR_CONFIG_SET_CHAMFER},
                                                   {"mil", XR_CONFIG_SET_MIL},
-                                                  {"average", XR_CONFIG_SET_AVERAGE},
+                                                  {"avg", XR_CONFIG_SET_AVERAGE},
                                                   {"optimal", XR_CONFIG_SET_OPTIMAL},
                                                   {"aligned", XR_CONFIG_SET_ALIGNED}};
 static const cyaml_strval_t asm_kinds[] = {{"neg_sem", XR_CONFIG_ASM_NEG_SEM},         {"fixed", XR_CONFIG_ASM_FIXED},
                                            {"pos_ratio", XR_CONFIG_ASM_POS_RATIO},     {"quality", XR_CONFIG_ASM_QUALITY},
                                            {"commonality", XR_CONFIG_ASM_COMMONALITY}, {"asmr", XR_CONFIG_ASM_ASMR}};
-static const cyaml_strval_t semantics[] = {
-    {"text", XR_CONFIG_SEMANTIC_TEXT}, {"image", XR_CONFIG_SEMANTIC_IMAGE}, {"both", XR_CONFIG_SEMANTIC_BOTH}};
+static const cyaml_strval_t semantics[] = {{"text", XR_CONFIG_SEMANTIC_TEXT},
+                                           {"image", XR_CONFIG_SEMANTIC_IMAGE},
+                                           {"both", XR_CONFIG_SEMANTIC_BOTH},
+                                           {"ema", XR_CONFIG_SEMANTIC_EMA}};
 static const cyaml_strval_t reductions[] = {
     {"hardest", XR_CONFIG_REDUCE_HARDEST}, {"sum", XR_CONFIG_REDUCE_SUM}, {"lse", XR_CONFIG_REDUCE_LSE}};
 static const cyaml_strval_t positives[] = {
-    {"paired", XR_CONFIG_POSITIVES_PAIRED}, {"all", XR_CONFIG_POSITIVES_ALL}, {"soft", XR_CONFIG_POSITIVES_SOFT}};
-static const cyaml_strval_t mmd_kernels[] = {{"distance", XR_CONFIG_MMD_DISTANCE}, {"gauss", XR_CONFIG_MMD_GAUSS}};
+    {"paired", XR_CONFIG_POSITIVES_PAIRED}, {"all_same_pid", XR_CONFIG_POSITIVES_ALL}, {"all_same_pid_soft", XR_CONFIG_POSITIVES_SOFT}};
+static const cyaml_strval_t mmd_kernels[] = {{"laplace", XR_CONFIG_MMD_LAPLACE}, {"gauss", XR_CONFIG_MMD_GAUSS}};
 static const cyaml_strval_t samplers[] = {{"random", XR_CONFIG_SAMPLER_RANDOM}, {"identity", XR_CONFIG_SAMPLER_IDENTITY}};
 static const cyaml_strval_t optimizers[] = {{"adam", XR_CONFIG_ADAM}, {"adamw", XR_CONFIG_ADAMW}, {"sgd", XR_CONFIG_SGD}};
 static const cyaml_strval_t schedules[] = {
@@ -151,8 +153,8 @@ static const cyaml_schema_field_t esa_fields[] = {WORD(esa_type, kind, esa_kinds
                                                   BOOL(esa_type, post_norm),
                                                   BOOL(esa_type, shared_queries),
                                                   WORD(esa_type, text_tokens, text_tokens),
-                                                  FLOAT(esa_type, image_share),
-                                                  FLOAT(esa_type, text_share),
+                                                  FLOAT(esa_type, image_ratio),
+                                                  FLOAT(esa_type, text_ratio),
                                                   WORD(esa_type, similarity, set_similarities),
                                                   FLOAT(esa_type, sharpness),
                                                   FLOAT(esa_type, score_weight),
@@ -182,10 +184,19 @@ static const cyaml_schema_field_t spt_fields[] = {
     FLOAT(spt_type, m1),      FLOAT(spt_type, beta),           FLOAT(spt_type, gamma),       FLOAT(spt_type, m3),
     BOOL(spt_type, adaptive), INT(spt_type, adapt_from_step),  FLOAT(spt_type, temperature), BOOL(spt_type, intra),
     CYAML_FIELD_END};
-static const cyaml_schema_field_t asm_fields[] = {
-    FLOAT(asm_type, weight),      WORD(asm_type, kind, asm_kinds),      FLOAT(asm_type, margin), FLOAT(asm_type, margin_min),
-    FLOAT(asm_type, margin_max),  WORD(asm_type, semantic, semantics),  BOOL(asm_type, stretch), WORD(asm_type, reduction, reductions),
-    FLOAT(asm_type, temperature), WORD(asm_type, positives, positives), CYAML_FIELD_END};
+static const cyaml_schema_field_t asm_fields[] = {FLOAT(asm_type, weight),
+                                                  WORD(asm_type, kind, asm_kinds),
+                                                  FLOAT(asm_type, margin),
+                                                  FLOAT(asm_type, margin_min),
+                                                  FLOAT(asm_type, margin_max),
+                                                  FLOAT(asm_type, distance_scale),
+                                                  WORD(asm_type, semantic_source, semantics),
+                                                  FLOAT(asm_type, momentum),
+                                                  BOOL(asm_type, stretch),
+                                                  WORD(asm_type, reduction, reductions),
+                                                  FLOAT(asm_type, temperature),
+                                                  WORD(asm_type, positives, positives),
+                                                  CYAML_FIELD_END};
 static const cyaml_schema_field_t mmd_fields[] = {FLOAT(mmd_type, weight), WORD(mmd_type, kernel, mmd_kernels), FLOAT(mmd_type, gamma),
                                                   CYAML_FIELD_END};
 static const cyaml_schema_field_t uniformity_fields[] = {FLOAT(weight_type, weight), CYAML_FIELD_END};
@@ -348,14 +359,16 @@ const xr_config_rule xr_config_rules[] = {
     {.path = "esa.heads", .minimum = 1, .maximum = 64},
     {.path = "esa.head_width", .minimum = 8, .maximum = 1024},
     {.path = "esa.dropout", .minimum = 0, .maximum = 0.95},
-    {.path = "esa.image_share", .minimum = 0, .maximum = 1},
-    {.path = "esa.text_share", .minimum = 0, .maximum = 1},
+    {.path = "esa.image_ratio", .minimum = 0, .maximum = 1},
+    {.path = "esa.text_ratio", .minimum = 0, .maximum = 1},
     {.path = "esa.sharpness", .minimum = 0.01, .maximum = 1000},
     {.path = "esa.score_weight", .minimum = 0, .maximum = 1},
     {.path = "loss.asm.weight", .minimum = 0, .maximum = 1e6},
     {.path = "loss.asm.margin", .minimum = 0, .maximum = 2},
     {.path = "loss.asm.margin_min", .minimum = 0, .maximum = 2},
     {.path = "loss.asm.margin_max", .minimum = 0, .maximum = 2},
+    {.path = "loss.asm.distance_scale", .minimum = 1e-4, .maximum = 1e4},
+    {.path = "loss.asm.momentum", .minimum = 0, .maximum = 0.999999},
     {.path = "loss.asm.temperature", .minimum = 1e-4, .maximum = 100},
     {.path = "loss.mmd.weight", .minimum = 0, .maximum = 1e6},
     {.path = "loss.mmd.gamma", .minimum = 1e-4, .maximum = 1e4},
