@@ -87,6 +87,9 @@ typedef struct {
   xr_var gate;        /* [D] or empty */
 } xr_multiscale_options;
 xr_var xr_multiscale_attention_of(xr_graph *g, const char *label, xr_var q, int scales, const xr_var *kv, xr_multiscale_options options);
+/* q [B, K, D], kv [B, N, 2 D] -> [B, K, D]: slots q divide each sample's tokens, then average them; tokens from length (i32 [B] or empty)
+ * on are no slot's */
+xr_var xr_slot_attention_of(xr_graph *g, const char *label, xr_var q, xr_var kv, int64_t heads, xr_var length);
 /* z [B, S, M, D], logits f32 [B, S, M] -> [B, M, D]: the mean over S weighted by softmax over S */
 xr_var xr_scale_gate_of(xr_graph *g, const char *label, xr_var z, xr_var logits);
 
@@ -108,6 +111,8 @@ xr_var xr_reshape(xr_graph *g, const char *label, xr_var x, xr_shape shape);
 xr_var xr_detach(xr_graph *g, const char *label, xr_var x); /* x as a constant: no gradient goes through */
 xr_var xr_transpose_axes(xr_graph *g, const char *label, xr_var x, const int axes[XR_MAX_RANK]);
 xr_var xr_slice_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t start, int64_t length);
+/* x with a new axis in front of `axis`: x `count` times; [B, D], axis 1 -> [B, count, D] */
+xr_var xr_repeat_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t count);
 xr_var xr_concat_of(xr_graph *g, const char *label, int count, const xr_var *x, int axis);
 
 /* ---- losses: one f32 element */
