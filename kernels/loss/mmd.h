@@ -11,7 +11,7 @@
  *
  * Differences are formed element by element, in forward and in the gradient: a product of matrices would lose what nearly equal vectors
  * differ in. Forward writes the gradient for an upstream gradient of 1; backward scales it. Kim et al., "Improving cross-modal retrieval
- * with set of diverse embeddings" (CVPR 2023), uses laplace with gamma 0.5. N, M >= 1, N + M <= 2^20, D >= 1; gamma finite, above 0. */
+ * with set of diverse embeddings" (CVPR 2023), uses laplace with gamma 0.5. N and M from 1 to 32,768, D >= 1; gamma finite, above 0. */
 #pragma once
 
 #include "host/base/dtype.h"
