@@ -6,8 +6,11 @@
 
 #include "host/graph/graph.h"
 #include "kernels/activation/activation.h"
+#include "kernels/embedding_set/set_similarity.h"
 #include "kernels/image/augment.h"
 #include "kernels/loss/centre/centre_alignment.h"
+#include "kernels/loss/mmd.h"
+#include "kernels/loss/set_spread.h"
 #include "kernels/loss/triplet/semi_positive_triplet.h"
 
 /* ---- linear maps */
@@ -114,6 +117,16 @@ xr_var xr_slice_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t s
 /* x with a new axis in front of `axis`: x `count` times; [B, D], axis 1 -> [B, count, D] */
 xr_var xr_repeat_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t count);
 xr_var xr_concat_of(xr_graph *g, const char *label, int count, const xr_var *x, int axis);
+
+/* ---- embedding sets: f32, unit rows */
+/* a [A, K1, D], b [B, K2, D] -> similarity of every pair of sets [A, B]: cosines of all elements, then the reduction */
+xr_var xr_set_similarity_of(xr_graph *g, const char *label, xr_var a, xr_var b, xr_set_similarity_options options);
+/* The reduction alone: cosine [A a_size, B b_size] -> [A, B] */
+xr_var xr_set_reduce(xr_graph *g, const char *label, xr_var cosine, int64_t a_size, int64_t b_size, xr_set_similarity_options options);
+/* x [.., D], y [.., D] -> maximum mean discrepancy of their rows, [1] */
+xr_var xr_mmd_loss(xr_graph *g, const char *label, xr_var x, xr_var y, xr_mmd_options options);
+/* sets [B, K, D] -> [1]: how alike the elements of a set are; kernels/loss/set_spread.h */
+xr_var xr_set_spread_of(xr_graph *g, const char *label, xr_var sets, xr_spread_kind kind);
 
 /* ---- losses: one f32 element */
 /* logits [R, C], labels i32 [R]; -1 leaves a row out */
