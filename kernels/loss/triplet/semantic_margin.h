@@ -34,7 +34,7 @@
  *   dS_ij = 2/B^2 (S_ij - mean S - y_ij + mean y);   a batch of one has nothing to compare: 0
  *
  * For text anchors C is read in its rows, too: m_ij depends on C_(anchor, candidate). Forward writes the gradient for an upstream gradient
- * of 1; backward scales it: dS = dloss * gradient. A NaN in S or among the negatives' C makes the loss NaN.
+ * of 1; backward scales it: dS = dloss * gradient. A NaN in what an anchor reads of S and C makes the loss NaN.
  *
  * What is published, and what is a reading of it:
  *   neg_sem      "Embedding set alignment with an adaptive semantic margin" is published without its formula here: a reconstruction.
