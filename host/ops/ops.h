@@ -7,6 +7,7 @@
 #include "host/graph/graph.h"
 #include "kernels/activation/activation.h"
 #include "kernels/embedding_set/set_similarity.h"
+#include "kernels/embedding_set/token_weights.h"
 #include "kernels/image/augment.h"
 #include "kernels/loss/centre/centre_alignment.h"
 #include "kernels/loss/mmd.h"
@@ -117,6 +118,18 @@ xr_var xr_slice_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t s
 /* x with a new axis in front of `axis`: x `count` times; [B, D], axis 1 -> [B, count, D] */
 xr_var xr_repeat_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t count);
 xr_var xr_concat_of(xr_graph *g, const char *label, int count, const xr_var *x, int axis);
+
+/* ---- embedding sets made of tokens */
+/* qkv [B, N, 3 D] of one attention, index i32 [B] or empty -> f32 [B, N]: what the query at the index looks at (keys behind it: not), or
+ * the first query at all keys; mean over heads, without gradient */
+xr_var xr_attention_row_of(xr_graph *g, const char *label, xr_var qkv, int64_t heads, xr_var index);
+/* logits f32 [B, N, K], with shares [B, N, K + 1]; length i32 [B] or empty -> f32 [B, N, K]: weights of the tokens for each of K elements
+ */
+xr_var xr_token_weights_of(xr_graph *g, const char *label, xr_var logits, xr_var length, xr_token_weights_kind kind);
+/* score f32 [B, N], length i32 [B] or empty -> f32 [B, N, set]: the highest scores' tokens, in groups by rank; without gradient */
+xr_var xr_rank_weights_of(xr_graph *g, const char *label, xr_var score, xr_var length, int64_t set, float ratio);
+/* x [B, N, D], weights f32 [B, N, K] -> [B, K, D]: weighted sums of the tokens */
+xr_var xr_token_pool_of(xr_graph *g, const char *label, xr_var x, xr_var weights);
 
 /* ---- embedding sets: f32, unit rows */
 /* a [A, K1, D], b [B, K2, D] -> similarity of every pair of sets [A, B]: cosines of all elements, then the reduction */
