@@ -21,6 +21,9 @@ typedef struct {
   float momentum;  /* ema: how much of a remembered mean stays in a step, 0.9 */
 } xr_asm_options;
 
+/* The options of the configuration's section loss.asm. */
+xr_asm_options xr_asm_options_of(const xr_model_context *context);
+
 /* similarity f32 [B, B] (images x texts); image_feature, text_feature [B, D], of which the source's are read; identity i32 [B]; image_id
  * i32 [B] or empty; length i32 [B] (tokens of the captions), read with kind quality -> f32 [1] */
 xr_var xr_asm_loss(xr_graph *g, const xr_asm_options *options, xr_var similarity, xr_var image_feature, xr_var text_feature,

@@ -12,6 +12,7 @@
 #include "kernels/loss/centre/centre_alignment.h"
 #include "kernels/loss/mmd.h"
 #include "kernels/loss/set_spread.h"
+#include "kernels/loss/triplet/semantic_margin.h"
 #include "kernels/loss/triplet/semi_positive_triplet.h"
 
 /* ---- linear maps */
@@ -165,4 +166,11 @@ xr_var xr_centre_memory_loss(xr_graph *g, const char *label, int sets, const xr_
 /* cosine f32 [B, B] (images x texts), identity i32 [B], image i32 [B] */
 xr_var xr_semi_positive_triplet_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_var image,
                                      xr_triplet_options options);
+/* similarity f32 [B, B] (images x texts), identity i32 [B], image i32 [B] or empty; semantic f32 [B, B] (its gradient is not taken) and
+ * length i32 [B] where the kind reads them, else empty or not read */
+xr_var xr_semantic_margin_loss(xr_graph *g, const char *label, xr_var similarity, xr_var semantic, xr_var identity, xr_var image,
+                               xr_var length, xr_margin_options options);
+/* x f32 [B, D], identity i32 [B] of 0 .. classes-1 -> f32 [B, D], a constant: what is remembered of each sample's identity. Keeps the state
+ * "<label>.features" [classes, D] and "<label>.seen" [classes]. */
+xr_var xr_feature_memory_of(xr_graph *g, const char *label, xr_var x, xr_var identity, int64_t classes, float momentum);
 xr_var xr_weighted_loss(xr_graph *g, const char *label, int count, const xr_var *losses, const float *weights);
