@@ -41,20 +41,23 @@ static slot_block make_block(xr_graph *g, const xr_esa_slot_options *o, const xr
   return block;
 }
 
-static xr_var feed_forward(xr_graph *g, const slot_block *block, xr_var e) {
+xr_var xr_esa_feed_forward(xr_graph *g, xr_var e, float dropout) {
   const int64_t width = xr_last_dim(xr_shape_of(g, e));
   xr_var h = xr_linear_of(g, xr_layernorm_of(g, e, "ln_mlp", EPS), "mlp.c_fc", 4 * width, powf(2.0f * (float)width, -0.5f),
                           (xr_linear_options){.activation = XR_ACTIVATION_GELU});
   h = xr_linear_of(g, h, "mlp.c_proj", width, powf((float)width, -0.5f), (xr_linear_options){0});
-  return xr_dropout_of(g, "mlp.dropout", h, block->options->dropout);
+  return xr_dropout_of(g, "mlp.dropout", h, dropout);
 }
 
 /* What the slots gather from the tokens, for slots [K, D] that the batch shares or [B, K, D]. */
 static xr_var gather(xr_graph *g, const slot_block *block, xr_var e, int64_t batch) {
   xr_var q = project(g, "attn.q", xr_layernorm_of(g, e, "ln_q", EPS), block->q);
   if (xr_shape_of(g, e).rank == 2) q = xr_repeat_of(g, "attn.q.batch", q, 0, batch);
-  return project(g, "attn.out", xr_slot_attention_of(g, "attention", q, block->kv_tokens, block->options->heads, block->length),
-                 block->out);
+  const xr_attention_options plain = {.heads = block->options->heads, .key_length = block->length};
+  xr_var gathered = block->options->over_tokens
+                        ? xr_cross_attention(g, "attention", q, block->kv_tokens, plain)
+                        : xr_slot_attention_of(g, "attention", q, block->kv_tokens, block->options->heads, block->length);
+  return project(g, "attn.out", gathered, block->out);
 }
 
 /* One iteration; e is [K, D] in the first, [B, K, D] in the others. */
@@ -63,8 +66,14 @@ static xr_var iterate(xr_graph *g, const slot_block *block, xr_var e, int64_t ba
   xr_var gathered = gather(g, block, e, batch);
   e = first ? xr_add_broadcast(g, "attn.residual", gathered, e) : xr_add_of(g, "attn.residual", e, gathered);
   if (post_norm) e = xr_layernorm_of(g, e, "ln_post_attn", EPS);
-  e = xr_add_of(g, "mlp.residual", e, feed_forward(g, block, e));
+  e = xr_add_of(g, "mlp.residual", e, xr_esa_feed_forward(g, e, block->options->dropout));
   return post_norm ? xr_layernorm_of(g, e, "ln_post_mlp", EPS) : e;
+}
+
+xr_esa_sets xr_esa_over_global(xr_graph *g, xr_var global, xr_var residual) {
+  global = xr_repeat_of(g, "global", xr_layernorm_of(g, global, "ln_global", EPS), 1, xr_shape_of(g, residual).dim[1]);
+  xr_var sum = xr_add_of(g, "global.residual", global, residual);
+  return (xr_esa_sets){.sets = xr_l2_normalize_rows(g, "sets", sum), .residual = residual};
 }
 
 xr_esa_sets xr_esa_slot(xr_graph *g, const xr_esa_slot_options *options, const xr_esa_slot_input *in) {
@@ -83,8 +92,5 @@ xr_esa_sets xr_esa_slot(xr_graph *g, const xr_esa_slot_options *options, const x
     e = iterate(g, &block, e, tokens.dim[0]);
     xr_pass_end(g);
   }
-  xr_esa_sets out = {.residual = xr_layernorm_of(g, e, "ln_out", EPS)};
-  xr_var global = xr_repeat_of(g, "global", xr_layernorm_of(g, in->global, "ln_global", EPS), 1, options->set_size);
-  out.sets = xr_l2_normalize_rows(g, "sets", xr_add_of(g, "global.residual", global, out.residual));
-  return out;
+  return xr_esa_over_global(g, in->global, xr_layernorm_of(g, e, "ln_out", EPS));
 }

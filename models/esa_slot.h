@@ -9,6 +9,8 @@
  *     after each of the two, with post_norm: E <- LN_p(E), a norm of its own for each
  *   E    = LN(E),   set_k = normalise(LN_g(g) + E_k)
  *
+ * With `over_tokens` the softmax is an ordinary one, over the tokens: every element looks on its own (kernels/attention/attention.h).
+ *
  * A sample without a token has set_k = normalise(LN_g(g) + E_k) with an E that no token has changed.
  *
  * Parameters, in the caller's scope ("esa.image", say): set, ln_tokens, ln_q, attn.{q,kv,out}.weight, ln_mlp, mlp.{c_fc,c_proj},
@@ -23,6 +25,7 @@ typedef struct {
   int64_t heads, head_width; /* of the attention; heads * head_width need not be D */
   float dropout;             /* of the FFN, in training graphs */
   bool post_norm;
+  bool over_tokens;
 } xr_esa_slot_options;
 
 typedef struct {
@@ -38,6 +41,12 @@ typedef struct {
 } xr_esa_sets;
 
 xr_esa_sets xr_esa_slot(xr_graph *g, const xr_esa_slot_options *options, const xr_esa_slot_input *in);
+
+/* ---- what other ways to make a set share with it */
+/* FFN(LN(e)) with parameters ln_mlp, mlp.c_fc, mlp.c_proj */
+xr_var xr_esa_feed_forward(xr_graph *g, xr_var e, float dropout);
+/* Sets from E [B, K, D] and g [B, D]: normalise(LN_g(g) + E_k), with the parameters ln_global */
+xr_esa_sets xr_esa_over_global(xr_graph *g, xr_var global, xr_var residual);
 
 /* The parameter "<scope>.set" [K, D], drawn with standard deviation 1, in the compute dtype. */
 xr_var xr_esa_slot_set(xr_graph *g, int64_t set_size, int64_t width);

@@ -211,6 +211,34 @@ static xr_var semi_positive_triplet(xr_graph *g, const xr_var *p, xr_var *n) { /
   options.adaptive_from = -1; /* an adaptive margin is a constant to the gradient only */
   return xr_semi_positive_triplet_loss(g, "op", xr_scale_by(g, "cosine", p[0], 1), n[0], n[1], options);
 }
+static xr_var set_similarity(xr_graph *g, const xr_var *p, xr_var *n, xr_set_kind kind) {
+  (void)n;
+  xr_var a = xr_l2_normalize_rows(g, "a", p[0]), b = xr_l2_normalize_rows(g, "b", p[1]);
+  const xr_set_similarity_options options = {.kind = kind, .sharpness = 4};
+  return xr_add_of(g, "both", xr_set_similarity_of(g, "op", a, b, options), xr_set_similarity_of(g, "again", a, b, options));
+}
+static xr_var set_smooth_chamfer(xr_graph *g, const xr_var *p, xr_var *n) { return set_similarity(g, p, n, XR_SET_SMOOTH_CHAMFER); }
+static xr_var set_average(xr_graph *g, const xr_var *p, xr_var *n) { return set_similarity(g, p, n, XR_SET_AVERAGE); }
+static xr_var set_reduce_twice(xr_graph *g, const xr_var *p, xr_var *n) { /* the gradient of the cosines is added to */
+  (void)n;
+  xr_var cosine = xr_scale_by(g, "cosine", p[0], 0.5f);
+  const xr_set_similarity_options options = {.kind = XR_SET_SMOOTH_CHAMFER, .sharpness = 2};
+  return xr_matmul_transposed(g, "both", xr_set_reduce(g, "op", cosine, 2, 3, options), xr_set_reduce(g, "turned", cosine, 1, 3, options));
+}
+static xr_var mmd(xr_graph *g, const xr_var *p, xr_var *n, xr_mmd_kernel kernel) {
+  (void)n;
+  xr_var x = xr_l2_normalize_rows(g, "x", p[0]), y = xr_l2_normalize_rows(g, "y", p[1]);
+  return xr_mmd_loss(g, "op", x, y, (xr_mmd_options){kernel, 0.5f});
+}
+static xr_var mmd_laplace(xr_graph *g, const xr_var *p, xr_var *n) { return mmd(g, p, n, XR_MMD_LAPLACE); }
+static xr_var mmd_gauss(xr_graph *g, const xr_var *p, xr_var *n) { return mmd(g, p, n, XR_MMD_GAUSS); }
+static xr_var set_spread(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_l2_normalize_rows(g, "x", p[0]), terms[XR_SPREAD_KINDS];
+  for (int k = 0; k < XR_SPREAD_KINDS; k++)
+    terms[k] = xr_set_spread_of(g, (const char *[]){"uniformity", "diversity", "cosine"}[k], x, (xr_spread_kind)k);
+  return xr_weighted_loss(g, "sum", XR_SPREAD_KINDS, terms, (float[]){1, 2, 0.5f});
+}
 static xr_var losses(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "labels", XR_I32, XR_SHAPE(5));
   xr_var a = xr_cross_entropy_loss(g, "a", p[0], *n, 0), b = xr_cross_entropy_loss(g, "b", xr_scale_by(g, "half", p[0], 0.5f), *n, 0);
@@ -264,6 +292,12 @@ static const gradient_case cases[] = {
     {"centre_alignment", 3, {SHAPE(2, 7, 5), SHAPE(2, 7, 5), SHAPE(2, 7, 5)}, centre_distances, true},
     {"centre_alignment of kind sdm", 3, {SHAPE(2, 7, 5), SHAPE(2, 7, 5), SHAPE(2, 7, 5)}, centre_matrices, true},
     {"semi_positive_triplet", 1, {SHAPE(2, 7, 7)}, semi_positive_triplet, true},
+    {"set_similarity", 2, {SHAPE(3, 3, 2, 5), SHAPE(3, 4, 3, 5)}, set_smooth_chamfer, false},
+    {"set_similarity of kind average", 2, {SHAPE(3, 3, 2, 5), SHAPE(3, 2, 1, 5)}, set_average, false},
+    {"set_reduce", 1, {SHAPE(2, 4, 6)}, set_reduce_twice, false},
+    {"mmd", 2, {SHAPE(3, 2, 3, 5), SHAPE(2, 5, 5)}, mmd_laplace, true},
+    {"mmd of kind gauss", 2, {SHAPE(3, 2, 3, 5), SHAPE(2, 5, 5)}, mmd_gauss, true},
+    {"set_spread", 1, {SHAPE(3, 2, 4, 5)}, set_spread, true},
     {"weighted_sum", 1, {SHAPE(2, 5, 3)}, losses, true},
 };
 
