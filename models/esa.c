@@ -5,11 +5,16 @@
 #include "models/esa_losses.h"
 #include "models/mlm.h"
 
+bool xr_esa_wants_sets(const xr_config *c) {
+  return c->esa.score_weight > 0 || c->loss.asm_.weight > 0 || c->loss.mmd.weight > 0 || c->loss.uniformity.weight > 0 ||
+         c->loss.diversity.weight > 0;
+}
+
 /* What one modality gives. */
 typedef struct {
-  xr_var tokens;  /* the tower's, projected [B, N, D] */
-  xr_var feature; /* the global one, [B, D] */
-  xr_esa_sets set;
+  xr_var tokens;   /* the tower's, projected [B, N, D] */
+  xr_var feature;  /* the global one, [B, D] */
+  xr_esa_sets set; /* empty: not wanted */
 } side;
 
 /* ---- from the towers to sets */
@@ -28,6 +33,7 @@ static side image_side(xr_graph *g, const xr_model_context *context, xr_var pixe
   xr_taps taps = {0};
   side s = {.tokens = xr_image_tokens(g, context, pixels, decisions, &taps)};
   s.feature = xr_image_feature(g, s.tokens);
+  if (!xr_esa_wants_sets(c)) return s;
   xr_scope_begin(g, "patches");
   xr_esa_input in = {.modality = XR_IMAGE, .tokens = inner_tokens(g, s.tokens), .global = s.feature, .shared = shared};
   in.score = score(g, c, &taps, c->vision.heads, (xr_var){0});
@@ -41,6 +47,7 @@ static side text_side(xr_graph *g, const xr_model_context *context, xr_var ids, 
   xr_taps taps = {0};
   side s = {.tokens = xr_text_tokens(g, context, ids, &taps)};
   s.feature = xr_text_feature(g, s.tokens, end);
+  if (!xr_esa_wants_sets(c)) return s;
   xr_scope_begin(g, "words");
   xr_esa_input in = {.modality = XR_TEXT, .tokens = inner_tokens(g, s.tokens), .length = words, .global = s.feature, .shared = shared};
   in.score = score(g, c, &taps, c->text.heads, end);
@@ -51,9 +58,13 @@ static side text_side(xr_graph *g, const xr_model_context *context, xr_var ids, 
 
 /* How many tokens behind the start token are a set's: an input. */
 static xr_var words_input(xr_graph *g, const xr_model_context *context, xr_var *words, int32_t *without) {
+  if (!xr_esa_wants_sets(context->config)) return (xr_var){0};
   *without = context->config->esa.text_tokens == XR_CONFIG_TOKENS_WITH_END ? 1 : 2;
   return *words = xr_input(g, "words", XR_I32, XR_SHAPE(context->batch));
 }
+
+/* What both modalities' sets start from. */
+static xr_var shared_queries(xr_graph *g, const xr_config *c) { return xr_esa_wants_sets(c) ? xr_esa_shared(g, c) : (xr_var){0}; }
 
 /* ---- losses */
 static const xr_set_kind similarities[] = {[XR_CONFIG_SET_SMOOTH_CHAMFER] = XR_SET_SMOOTH_CHAMFER,
@@ -117,7 +128,7 @@ static void add_regularisers(xr_graph *g, const xr_config *c, const side *v, con
 static void train(xr_graph *g, const xr_model_context *context, xr_training_graph *out) {
   const xr_config *c = context->config;
   xr_var captions = xr_dual_encoder_inputs(g, context, out), words = words_input(g, context, &out->words, &out->words_without);
-  xr_var shared = xr_esa_shared(g, c);
+  xr_var shared = shared_queries(g, c);
   const side v = image_side(g, context, out->pixels, out->decisions, shared), t = text_side(g, context, captions, out->end, words, shared);
 
   /* SDM and ID on the global features, as IRRA's */
@@ -128,7 +139,7 @@ static void train(xr_graph *g, const xr_model_context *context, xr_training_grap
   /* ASM on the sets */
   if (c->loss.asm_.weight > 0) xr_add_loss(out, "asm", c->loss.asm_.weight, semantic_margin(g, context, &v, &t, out));
   add_regularisers(g, c, &v, &t, out);
-  if (c->esa.set_size > 1) xr_output(g, "set_cosine", out->set_cosine = xr_esa_set_cosine(g, v.set.sets, t.set.sets));
+  if (v.set.sets.id && c->esa.set_size > 1) xr_output(g, "set_cosine", out->set_cosine = xr_esa_set_cosine(g, v.set.sets, t.set.sets));
 
   if (xr_mlm_wanted(c))
     xr_add_loss(out, "mlm", c->loss.mlm.weight, xr_mlm_loss(g, context, out, xr_mlm_words(g, context, out, t.tokens), v.tokens));
@@ -138,18 +149,18 @@ static void train(xr_graph *g, const xr_model_context *context, xr_training_grap
 static void encoder_result(xr_graph *g, const char *features, const char *sets, const side *s, xr_encoder_graph *out) {
   xr_encoder_result(g, features, s->feature, s->tokens, out);
   out->sets = s->set.sets;
-  xr_output(g, sets, out->sets);
+  if (out->sets.id) xr_output(g, sets, out->sets);
 }
 
 static void encode_images(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out) {
   xr_var pixels = xr_image_input(g, context, out);
-  const side s = image_side(g, context, pixels, (xr_var){0}, xr_esa_shared(g, context->config));
+  const side s = image_side(g, context, pixels, (xr_var){0}, shared_queries(g, context->config));
   encoder_result(g, "image_features", "image_sets", &s, out);
 }
 
 static void encode_texts(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out) {
   xr_var ids = xr_caption_input(g, context, out), words = words_input(g, context, &out->words, &out->words_without);
-  const side s = text_side(g, context, ids, out->end, words, xr_esa_shared(g, context->config));
+  const side s = text_side(g, context, ids, out->end, words, shared_queries(g, context->config));
   encoder_result(g, "text_features", "text_sets", &s, out);
 }
 

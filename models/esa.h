@@ -17,6 +17,8 @@
 
 extern const xr_method xr_esa;
 
+/* Does anything train or read sets? Without them ESA is two towers with SDM and ID. */
+bool xr_esa_wants_sets(const xr_config *config);
 /* What the configuration says, in the words of operations and modules. */
 xr_asm_options xr_esa_asm(const xr_model_context *context);
 xr_set_similarity_options xr_esa_similarity(const xr_config *config);
