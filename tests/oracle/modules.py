@@ -217,7 +217,7 @@ def crl_parameters(kind):
     return p | block_parameters("crl.transformer.resblocks.0") | block_parameters("crl.transformer.resblocks.1")
 
 
-def esa_slot_parameters(post_norm=False, slots=3, inner=12):
+def esa_slot_parameters(post_norm=False, slots=3, inner=16):
     names = ["ln_tokens", "ln_q", "ln_mlp", "ln_out", "ln_global"] + (["ln_post_attn", "ln_post_mlp"] if post_norm else [])
     p = {"esa.image.set": draw(slots, D), "esa.image.attn.q.weight": draw(inner, D, std=D ** -0.5),
          "esa.image.attn.kv.weight": draw(2 * inner, D, std=D ** -0.5), "esa.image.attn.out.weight": draw(D, inner, std=inner ** -0.5)}
