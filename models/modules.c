@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "models/asm.h"
 #include "models/cria.h"
 #include "models/crl.h"
 #include "models/dual_encoder.h"
@@ -41,6 +42,19 @@ static void build_spt(xr_graph *g, xr_module_call *call) {
   xr_var image = call->in[0], text = call->in[1];
   xr_var cosine = xr_cosines(g, "cosine", image, text);
   output(call, "loss", xr_spt_loss(g, call->config, cosine, image, text, call->in[2], call->in[3]));
+}
+
+static void build_asm(xr_graph *g, xr_module_call *call) {
+  const xr_model_context context = context_of(call);
+  const xr_asm_options options = xr_asm_options_of(&context);
+  xr_var similarity = xr_cast_to(g, "similarity", call->in[0], XR_F32);
+  output(call, "loss", xr_asm_loss(g, &options, similarity, call->in[1], call->in[2], call->in[3], call->in[4], call->in[5]));
+}
+
+static void build_tal(xr_graph *g, xr_module_call *call) {
+  const xr_config *c = call->config;
+  xr_var similarity = xr_cast_to(g, "similarity", call->in[0], XR_F32);
+  output(call, "loss", xr_tal_loss(g, (float)c->loss.asm_.margin, (float)c->loss.asm_.temperature, similarity, call->in[1], call->in[2]));
 }
 
 /* ---- masked-language modelling */
@@ -137,6 +151,17 @@ const xr_module xr_modules[] = {
      "loss.spt",
      {FEATURE("image", "B, D"), FEATURE("text", "B, D"), INTEGER("identity", "B"), INTEGER("image_id", "B")},
      build_spt},
+    {"asm",
+     "adaptive semantic margins on the similarities of images and texts",
+     "loss.asm",
+     {FEATURE("similarity", "B, B"), OPTIONAL("image", "B, D"), OPTIONAL("text", "B, D"), INTEGER("identity", "B"),
+      OPTIONAL_INTEGER("image_id", "B"), OPTIONAL_INTEGER("length", "B"), OPTIONAL_PARAMETER("asm.memory.features", "C, D")},
+     build_asm},
+    {"tal",
+     "triplet alignment loss of RDE; options are those of asm",
+     "loss.asm",
+     {FEATURE("similarity", "B, B"), INTEGER("identity", "B"), OPTIONAL_INTEGER("image_id", "B")},
+     build_tal},
 };
 const int xr_module_count = sizeof xr_modules / sizeof *xr_modules;
 

@@ -72,6 +72,11 @@ static xr_var multiscale_gated(xr_graph *g, const xr_var *p, xr_var *n) {
   return xr_multiscale_attention_of(g, "op", xr_scale_by(g, "q", p[0], 1), 2, kv,
                                     (xr_multiscale_options){.heads = 2, .code = &p[3], .gate = xr_scale_by(g, "gate", p[5], 0.5f)});
 }
+static xr_var slot_attention(xr_graph *g, const xr_var *p, xr_var *n) { /* one sample without a token; keys and values are used twice */
+  *n = xr_input(g, "length", XR_I32, XR_SHAPE(3));
+  xr_var q = xr_scale_by(g, "q", p[0], 1), kv = xr_scale_by(g, "kv", p[1], 1);
+  return xr_slot_attention_of(g, "again", xr_slot_attention_of(g, "op", q, kv, 2, *n), kv, 3, (xr_var){0});
+}
 static xr_var scale_gate(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   return xr_scale_gate_of(g, "op", xr_scale_by(g, "z", p[0], 1), xr_scale_by(g, "logits", p[1], 1));
@@ -171,6 +176,12 @@ static xr_var copies(xr_graph *g, const xr_var *p, xr_var *n) {
   xr_var turned = xr_transpose_axes(g, "transpose", joined, (const int[XR_MAX_RANK]){2, 0, 1, 0}); /* [4, 2, 5] */
   return xr_reshape(g, "reshape", xr_slice_of(g, "slice", turned, 2, 1, 3), XR_SHAPE(8, 3));
 }
+static xr_var repeat(xr_graph *g, const xr_var *p, xr_var *n) { /* in front, in between, behind; gradients are added to */
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), front = xr_repeat_of(g, "front", x, 0, 3), behind = xr_repeat_of(g, "behind", p[0], 2, 3);
+  return xr_concat_of(g, "all", 3,
+                      (xr_var[]){front, xr_repeat_of(g, "between", p[1], 1, 4), xr_reshape(g, "flat", behind, XR_SHAPE(3, 4, 5))}, 0);
+}
 static xr_var cross_entropy(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "labels", XR_I32, XR_SHAPE(5));
   return xr_cross_entropy_loss(g, "op", xr_scale_by(g, "logits", p[0], 1), *n, 0.1f);
@@ -254,6 +265,7 @@ static const gradient_case cases[] = {
      {SHAPE(2, 3, 6), SHAPE(3, 2, 4, 12), SHAPE(3, 2, 3, 12), SHAPE(1, 6), SHAPE(1, 6), SHAPE(1, 6)},
      multiscale_gated,
      false},
+    {"slot_attention", 2, {SHAPE(3, 3, 4, 6), SHAPE(3, 3, 5, 12)}, slot_attention, false},
     {"scale_gate", 2, {SHAPE(4, 2, 3, 2, 5), SHAPE(3, 2, 3, 2)}, scale_gate, false},
     {"class_token", 3, {SHAPE(3, 2, 3, 5), SHAPE(1, 5), SHAPE(2, 4, 5)}, class_token, false},
     {"token_embedding", 2, {SHAPE(2, 3, 5), SHAPE(2, 2, 5)}, embedding, false},
@@ -274,6 +286,7 @@ static const gradient_case cases[] = {
     {"gated_mix", 3, {SHAPE(2, 5, 9), SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, gated_mix, false},
     {"dropout", 1, {SHAPE(2, 5, 9)}, dropout, false},
     {"concat, transpose, slice, reshape", 2, {SHAPE(3, 2, 2, 4), SHAPE(3, 2, 3, 4)}, copies, false},
+    {"repeat", 2, {SHAPE(2, 4, 5), SHAPE(2, 3, 5)}, repeat, false},
     {"cross_entropy", 1, {SHAPE(2, 5, 3)}, cross_entropy, true},
     {"sdm", 1, {SHAPE(2, 6, 6)}, sdm, true},
     {"centre_alignment", 3, {SHAPE(2, 7, 5), SHAPE(2, 7, 5), SHAPE(2, 7, 5)}, centre_distances, true},
