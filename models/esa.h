@@ -22,3 +22,4 @@ bool xr_esa_wants_sets(const xr_config *config);
 /* What the configuration says, in the words of operations and modules. */
 xr_asm_options xr_esa_asm(const xr_model_context *context);
 xr_set_similarity_options xr_esa_similarity(const xr_config *config);
+xr_mmd_options xr_esa_mmd_options(const xr_config *config);

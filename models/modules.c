@@ -6,7 +6,9 @@
 #include "models/cria.h"
 #include "models/crl.h"
 #include "models/dual_encoder.h"
+#include "models/esa.h"
 #include "models/esa_embed.h"
+#include "models/esa_losses.h"
 #include "models/imfi.h"
 #include "models/mlm.h"
 #include "models/spt.h"
@@ -56,6 +58,28 @@ static void build_tal(xr_graph *g, xr_module_call *call) {
   const xr_config *c = call->config;
   xr_var similarity = xr_cast_to(g, "similarity", call->in[0], XR_F32);
   output(call, "loss", xr_tal_loss(g, (float)c->loss.asm_.margin, (float)c->loss.asm_.temperature, similarity, call->in[1], call->in[2]));
+}
+
+/* ---- losses on embedding sets: elements of any length, as xr_esa_embed normalises them */
+static xr_var unit_sets(xr_graph *g, const xr_module_call *call, int i) {
+  return xr_l2_normalize_rows(g, i == 0 ? "image_sets" : "text_sets", call->in[i]);
+}
+
+static void build_set_similarity(xr_graph *g, xr_module_call *call) {
+  xr_var image = unit_sets(g, call, 0), text = unit_sets(g, call, 1);
+  output(call, "similarity", xr_set_similarity_of(g, "set_similarity", image, text, xr_esa_similarity(call->config)));
+}
+
+static void build_mmd(xr_graph *g, xr_module_call *call) {
+  xr_var image = unit_sets(g, call, 0), text = unit_sets(g, call, 1);
+  output(call, "loss", xr_esa_mmd(g, image, text, xr_esa_mmd_options(call->config)));
+}
+
+static void build_uniformity(xr_graph *g, xr_module_call *call) { output(call, "loss", xr_esa_uniformity(g, call->in[0], call->in[1])); }
+
+static void build_diversity(xr_graph *g, xr_module_call *call) {
+  xr_var image = unit_sets(g, call, 0), text = unit_sets(g, call, 1);
+  output(call, "loss", xr_esa_diversity(g, image, text));
 }
 
 /* ---- masked-language modelling */
@@ -181,6 +205,22 @@ const xr_module xr_modules[] = {
      "loss.asm",
      {FEATURE("similarity", "B, B"), INTEGER("identity", "B"), OPTIONAL_INTEGER("image_id", "B")},
      build_tal},
+    {"set_similarity",
+     "similarity of every image's embedding set with every text's",
+     "esa",
+     {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")},
+     build_set_similarity},
+    {"mmd",
+     "maximum mean discrepancy of the elements of images' and texts' sets",
+     "loss.mmd",
+     {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")},
+     build_mmd},
+    {"uniformity",
+     "uniformity inside embedding sets, of what their elements add to the global feature",
+     NULL,
+     {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")},
+     build_uniformity},
+    {"diversity", "diversity inside embedding sets", NULL, {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")}, build_diversity},
 };
 const int xr_module_count = sizeof xr_modules / sizeof *xr_modules;
 

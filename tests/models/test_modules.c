@@ -38,7 +38,50 @@ static const module_case cases[] = {
     {"esa_slot", "esa_slot", {"esa.heads=2", "esa.head_width=8", "esa.depth=3"}},
     {"esa_slot_text", "esa_slot", {"esa.heads=2", "esa.head_width=8", "esa.depth=2", "esa.post_norm=true"}},
 };
-enum { CASES = sizeof cases / sizeof *cases };
+
+#define SETS(name, kind)                                                   \
+  {                                                                        \
+    name, "set_similarity", { "esa.similarity=" kind, "esa.sharpness=16" } \
+  }
+
+static const module_case set_cases[] = {
+    SETS("set_smooth", "smooth_chamfer"),
+    SETS("set_smooth_wide", "smooth_chamfer"),
+    SETS("set_smooth_one", "smooth_chamfer"),
+    SETS("set_smooth_tall", "smooth_chamfer"),
+    SETS("set_smooth_16", "smooth_chamfer"),
+    {"set_sharp", "set_similarity", {"esa.similarity=smooth_chamfer", "esa.sharpness=100"}},
+    SETS("set_chamfer", "chamfer"),
+    SETS("set_chamfer_16", "chamfer"),
+    SETS("set_mil", "mil"),
+    SETS("set_avg", "avg"),
+    SETS("set_optimal", "optimal"),
+    SETS("set_optimal_wide", "optimal"),
+    SETS("set_optimal_tall", "optimal"),
+    SETS("set_optimal_16", "optimal"),
+    SETS("set_aligned", "aligned"),
+    {"mmd_laplace", "mmd", {"loss.mmd.kernel=laplace", "loss.mmd.gamma=0.5"}},
+    {"mmd_gauss", "mmd", {"loss.mmd.kernel=gauss", "loss.mmd.gamma=0.75"}},
+    {"mmd_one", "mmd", {"loss.mmd.kernel=laplace", "loss.mmd.gamma=0.5"}},
+    {"mmd_equal", "mmd", {"loss.mmd.kernel=laplace", "loss.mmd.gamma=0.5"}},
+    {"uniformity", "uniformity", {NULL}},
+    {"uniformity_one", "uniformity", {NULL}},
+    {"uniformity_16", "uniformity", {NULL}},
+    {"diversity", "diversity", {NULL}},
+    {"diversity_one", "diversity", {NULL}},
+    {"diversity_16", "diversity", {NULL}},
+};
+
+/* A golden file each. */
+static const struct {
+  const char *golden;
+  const module_case *cases;
+  size_t count;
+} tables[] = {
+    {"modules", cases, sizeof cases / sizeof *cases},
+    {"modules_sets", set_cases, sizeof set_cases / sizeof *set_cases},
+};
+enum { TABLES = sizeof tables / sizeof *tables };
 
 /* ---- arrays of a case: inputs are f32 or i32, results f64 */
 typedef void (*array_visitor)(const xr_golden *golden, const xr_stored_tensor *tensor, const char *name, const void *context);
@@ -102,9 +145,11 @@ static void run_case(const xr_golden *all, const module_case *c, xr_backend back
 }
 
 static void run_all(xr_backend backend, xr_dtype compute) {
-  xr_golden golden = xr_golden_open("modules");
-  for (int i = 0; i < CASES; i++) run_case(&golden, &cases[i], backend, compute);
-  xr_golden_close(&golden);
+  for (int t = 0; t < TABLES; t++) {
+    xr_golden golden = xr_golden_open(tables[t].golden);
+    for (size_t i = 0; i < tables[t].count; i++) run_case(&golden, &tables[t].cases[i], backend, compute);
+    xr_golden_close(&golden);
+  }
 }
 
 Test(modules, f32) { run_all(XR_CPU, XR_F32); }
