@@ -18,19 +18,19 @@ static inline float *xr_mmd_factors(const xr_mmd *a) {
   return (float *)(xr_mmd_sums(a) + tiles * tiles);
 }
 
-/* 1/N^2, 1/M^2 and -1/(N M) */
 typedef struct {
-  float weight[3];
-  int64_t first; /* rows of X */
+  float x, y, across; /* 1/N^2, 1/M^2 and -1/(N M) */
+  int64_t first;      /* rows of X */
 } xr_mmd_weights;
 
 static inline xr_mmd_weights xr_mmd_weights_of(const xr_mmd *a) {
   const double n = (double)a->rows[0], m = (double)a->rows[1];
-  return (xr_mmd_weights){{(float)(1 / (n * n)), (float)(1 / (m * m)), (float)(-1 / (n * m))}, a->rows[0]};
+  const xr_mmd_weights w = {(float)(1 / (n * n)), (float)(1 / (m * m)), (float)(-1 / (n * m)), a->rows[0]};
+  return w;
 }
 
 XR_MATH_INLINE float xr_mmd_weight(const xr_mmd_weights *w, int64_t a, int64_t b) {
-  return (a < w->first) != (b < w->first) ? w->weight[2] : w->weight[a >= w->first];
+  return (a < w->first) != (b < w->first) ? w->across : a < w->first ? w->x : w->y;
 }
 
 /* A pair of weight w at this squared distance: returns w k, and *factor, with which z_a - z_b goes into the gradient of z_a (both orders of
