@@ -239,6 +239,14 @@ static xr_var set_spread(xr_graph *g, const xr_var *p, xr_var *n) {
     terms[k] = xr_set_spread_of(g, (const char *[]){"uniformity", "diversity", "cosine"}[k], x, (xr_spread_kind)k);
   return xr_weighted_loss(g, "sum", XR_SPREAD_KINDS, terms, (float[]){1, 2, 0.5f});
 }
+static xr_var semantic_margin(xr_graph *g, const xr_var *p, xr_var *n) { /* smooth, too */
+  n[0] = xr_input(g, "identity", XR_I32, XR_SHAPE(7));
+  n[1] = xr_input(g, "image", XR_I32, XR_SHAPE(7));
+  const xr_margin_options options = {
+      .kind = XR_MARGIN_FIXED, .reduction = XR_MARGIN_LSE, .positives = XR_MARGIN_ALL_SAME_PID, .margin = 20, .tau = 0.5f};
+  const xr_var none = {0};
+  return xr_semantic_margin_loss(g, "op", xr_scale_by(g, "similarity", p[0], 1), none, n[0], n[1], none, options);
+}
 static xr_var losses(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "labels", XR_I32, XR_SHAPE(5));
   xr_var a = xr_cross_entropy_loss(g, "a", p[0], *n, 0), b = xr_cross_entropy_loss(g, "b", xr_scale_by(g, "half", p[0], 0.5f), *n, 0);
@@ -292,6 +300,7 @@ static const gradient_case cases[] = {
     {"centre_alignment", 3, {SHAPE(2, 7, 5), SHAPE(2, 7, 5), SHAPE(2, 7, 5)}, centre_distances, true},
     {"centre_alignment of kind sdm", 3, {SHAPE(2, 7, 5), SHAPE(2, 7, 5), SHAPE(2, 7, 5)}, centre_matrices, true},
     {"semi_positive_triplet", 1, {SHAPE(2, 7, 7)}, semi_positive_triplet, true},
+    {"semantic_margin", 1, {SHAPE(2, 7, 7)}, semantic_margin, true},
     {"set_similarity", 2, {SHAPE(3, 3, 2, 5), SHAPE(3, 4, 3, 5)}, set_smooth_chamfer, false},
     {"set_similarity of kind average", 2, {SHAPE(3, 3, 2, 5), SHAPE(3, 2, 1, 5)}, set_average, false},
     {"set_reduce", 1, {SHAPE(2, 4, 6)}, set_reduce_twice, false},
