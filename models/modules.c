@@ -6,6 +6,7 @@
 #include "models/cria.h"
 #include "models/crl.h"
 #include "models/dual_encoder.h"
+#include "models/esa_embed.h"
 #include "models/imfi.h"
 #include "models/mlm.h"
 #include "models/spt.h"
@@ -92,6 +93,19 @@ static void build_crl(xr_graph *g, xr_module_call *call) {
   output(call, "combined", xr_crl(g, call->config, &in));
 }
 
+/* ---- ESA's modules */
+static void build_esa_slot(xr_graph *g, xr_module_call *call) {
+  xr_config *c = call->config;
+  c->model.embed = call->size['D'];
+  c->esa.kind = XR_CONFIG_ESA_SLOT;
+  c->esa.set_size = call->size['K'];
+  c->esa.dropout = 0;
+  const xr_esa_sets out =
+      xr_esa_embed(g, c, &(xr_esa_input){.modality = XR_IMAGE, .global = call->in[0], .tokens = call->in[1], .length = call->in[2]});
+  output(call, "sets", out.sets);
+  output(call, "residual", out.residual);
+}
+
 /* ---- the table */
 #define FEATURE(name, shape) \
   { name, shape, XR_MODULE_FEATURE, false }
@@ -140,6 +154,11 @@ const xr_module xr_modules[] = {
      {FEATURE("image", "B, D"), FEATURE("text", "B, D"), OPTIONAL("image_slots", "B, M, D"), OPTIONAL("text_slots", "B, M, D"),
       OPTIONAL("interaction", "B, D")},
      build_crl},
+    {"esa_slot",
+     "the slot block of embedding set alignment, without dropout; parameters as of an image's",
+     "esa",
+     {FEATURE("global", "B, D"), FEATURE("tokens", "B, N, D"), OPTIONAL_INTEGER("length", "B"), PARAMETER("esa.image.set", "K, D")},
+     build_esa_slot},
     {"cria",
      "alignment of the identity centres of images, texts and their combination",
      "loss.cria",

@@ -5,7 +5,7 @@
 #include "kernels/common/math.h"
 #include "kernels/common/spans.h"
 
-enum { SLOTS = XR_SLOT_ATTENTION_MAX_SLOTS, COLUMNS = XR_SLOT_ATTENTION_MAX_HEAD_DIM };
+enum { SLOTS = XR_SLOT_ATTENTION_MAX_SLOTS, COLUMNS = XR_SLOT_ATTENTION_MAX_HEAD_DIM, CHUNK = 32 /* tokens */ };
 
 static const float EPS = 1e-7f; /* beside Z */
 
@@ -88,24 +88,45 @@ static void votes(const head *x, const float *key, float *s) {
   for (int64_t k = 0; k < x->slots; k++) s[k] /= sum;
 }
 
+/* Sums over tokens for each slot. They are made of chunks' sums: up to 600 numbers one after the other would lose a digit. */
+typedef struct {
+  float row[SLOTS][COLUMNS], z[SLOTS];
+} slot_sums;
+
+static void add_sums(const head *x, slot_sums *total, const slot_sums *chunk) {
+  for (int64_t k = 0; k < x->slots; k++) {
+    total->z[k] += chunk->z[k];
+    multiply_add(total->row[k], 1, chunk->row[k], x->dim);
+  }
+}
+
+static int64_t chunk_end(const head *x, int64_t first) { return first + CHUNK < x->tokens ? first + CHUNK : x->tokens; }
+
+static void forward_token(const head *x, int64_t n, slot_sums *sums) {
+  const xr_slot_attention *a = x->a;
+  float scratch[COLUMNS], s[SLOTS];
+  votes(x, xr_span_read(a->k, a->dtype, token_at(x, n), x->dim, scratch), s);
+  const float *value = xr_span_read(a->v, a->dtype, token_at(x, n), x->dim, scratch);
+  for (int64_t k = 0; k < x->slots; k++) {
+    sums->z[k] += s[k];
+    multiply_add(sums->row[k], s[k], value, x->dim);
+  }
+}
+
 static void forward_head(const xr_slot_attention *a, int64_t at) {
   head x;
   head_init(&x, a, at);
-  float sum[SLOTS][COLUMNS] = {{0}}, z[SLOTS] = {0};
-  for (int64_t n = 0; n < x.tokens; n++) {
-    float scratch[COLUMNS], s[SLOTS];
-    votes(&x, xr_span_read(a->k, a->dtype, token_at(&x, n), x.dim, scratch), s);
-    const float *value = xr_span_read(a->v, a->dtype, token_at(&x, n), x.dim, scratch);
-    for (int64_t k = 0; k < x.slots; k++) {
-      z[k] += s[k];
-      multiply_add(sum[k], s[k], value, x.dim);
-    }
+  slot_sums total = {{{0}}, {0}};
+  for (int64_t first = 0; first < x.tokens; first += CHUNK) {
+    slot_sums chunk = {{{0}}, {0}};
+    for (int64_t n = first; n < chunk_end(&x, first); n++) forward_token(&x, n, &chunk);
+    add_sums(&x, &total, &chunk);
   }
   for (int64_t k = 0; k < x.slots; k++) {
-    const float inverse = 1 / (z[k] + EPS);
-    for (int64_t i = 0; i < x.dim; i++) sum[k][i] *= inverse;
-    xr_span_store(a->out, a->dtype, slot_at(&x, k), x.dim, sum[k], false);
-    a->sums[sums_at(&x) + k] = z[k];
+    const float inverse = 1 / (total.z[k] + EPS);
+    for (int64_t i = 0; i < x.dim; i++) total.row[k][i] *= inverse;
+    xr_span_store(a->out, a->dtype, slot_at(&x, k), x.dim, total.row[k], false);
+    a->sums[sums_at(&x) + k] = total.z[k];
   }
 }
 
@@ -133,7 +154,7 @@ static void vote_gradients(const head *x, const head_gradient *g, const float *k
   for (int64_t k = 0; k < x->slots; k++) da[k] = x->scale * (da[k] - s[k] * total);
 }
 
-static void backward_token(const head *x, const head_gradient *g, int64_t n, float dq[SLOTS][COLUMNS]) {
+static void backward_token(const head *x, const head_gradient *g, int64_t n, slot_sums *dq) {
   const xr_slot_attention *a = x->a;
   float key_scratch[COLUMNS], value_scratch[COLUMNS], w[SLOTS], da[SLOTS], dk[COLUMNS] = {0}, dv[COLUMNS] = {0};
   const float *key = xr_span_read(a->k, a->dtype, token_at(x, n), x->dim, key_scratch);
@@ -141,7 +162,7 @@ static void backward_token(const head *x, const head_gradient *g, int64_t n, flo
   for (int64_t k = 0; k < x->slots; k++) {
     multiply_add(dv, w[k], g->dout[k], x->dim);
     multiply_add(dk, da[k], x->q[k], x->dim);
-    multiply_add(dq[k], da[k], key, x->dim);
+    multiply_add(dq->row[k], da[k], key, x->dim);
   }
   xr_span_store(a->dk, a->dtype, token_at(x, n), x->dim, dk, a->accumulate_dk);
   xr_span_store(a->dv, a->dtype, token_at(x, n), x->dim, dv, a->accumulate_dv);
@@ -150,7 +171,8 @@ static void backward_token(const head *x, const head_gradient *g, int64_t n, flo
 static void backward_head(const xr_slot_attention *a, int64_t at) {
   head x;
   head_gradient g;
-  float dq[SLOTS][COLUMNS] = {{0}}, out[SLOTS][COLUMNS];
+  float out[SLOTS][COLUMNS];
+  slot_sums dq = {{{0}}, {0}};
   head_init(&x, a, at);
   read_slots(&x, a->dout, g.dout);
   read_slots(&x, a->out, out);
@@ -158,12 +180,16 @@ static void backward_head(const xr_slot_attention *a, int64_t at) {
     g.inverse[k] = 1 / (a->sums[sums_at(&x) + k] + EPS);
     g.m[k] = dot(g.dout[k], out[k], x.dim);
   }
-  for (int64_t n = 0; n < x.tokens; n++) backward_token(&x, &g, n, dq);
+  for (int64_t first = 0; first < x.tokens; first += CHUNK) {
+    slot_sums chunk = {{{0}}, {0}};
+    for (int64_t n = first; n < chunk_end(&x, first); n++) backward_token(&x, &g, n, &chunk);
+    add_sums(&x, &dq, &chunk);
+  }
   for (int64_t n = x.tokens; n < a->tokens; n++) {
     if (!a->accumulate_dk) xr_span_zero(a->dk, a->dtype, token_at(&x, n), x.dim);
     if (!a->accumulate_dv) xr_span_zero(a->dv, a->dtype, token_at(&x, n), x.dim);
   }
-  for (int64_t k = 0; k < x.slots; k++) xr_span_store(a->dq, a->dtype, slot_at(&x, k), x.dim, dq[k], a->accumulate_dq);
+  for (int64_t k = 0; k < x.slots; k++) xr_span_store(a->dq, a->dtype, slot_at(&x, k), x.dim, dq.row[k], a->accumulate_dq);
 }
 
 xr_status xr_slot_attention_backward_cpu(const xr_slot_attention *a) {

@@ -35,6 +35,8 @@ static const module_case cases[] = {
     {"crl_gated", "crl", {"crl.kind=gated"}},
     {"crl_sum", "crl", {"crl.kind=sum"}},
     {"crl_transformer", "crl", {"crl.kind=transformer"}},
+    {"esa_slot", "esa_slot", {"esa.heads=2", "esa.head_width=8", "esa.depth=3"}},
+    {"esa_slot_text", "esa_slot", {"esa.heads=2", "esa.head_width=8", "esa.depth=2", "esa.post_norm=true"}},
 };
 
 #define ASM(name, ...)                                                                                                            \
