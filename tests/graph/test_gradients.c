@@ -39,6 +39,10 @@ static xr_var matmul(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   return xr_matmul_transposed(g, "op", p[0], p[1]);
 }
+static xr_var matmul_of_view(xr_graph *g, const xr_var *p, xr_var *n) { /* a parameter under another shape */
+  (void)n;
+  return xr_matmul_transposed(g, "op", xr_reshape(g, "view", p[0], XR_SHAPE(4, 5)), p[1]);
+}
 static xr_var layernorm(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   return xr_layernorm_of(g, p[0], "ln", 1e-5f);
@@ -262,6 +266,7 @@ static const gradient_case cases[] = {
     {"linear with quick GELU", 3, {SHAPE(2, 6, 5), SHAPE(2, 9, 5), SHAPE(1, 9)}, linear_quick_gelu, false},
     {"linear transposed with GELU", 3, {SHAPE(2, 6, 5), SHAPE(2, 5, 9), SHAPE(1, 9)}, linear_gelu_transposed, false},
     {"matmul_transposed", 2, {SHAPE(2, 4, 5), SHAPE(2, 3, 5)}, matmul, false},
+    {"matmul_transposed of a view", 2, {SHAPE(3, 2, 2, 5), SHAPE(2, 3, 5)}, matmul_of_view, false},
     {"layernorm", 1, {SHAPE(2, 5, 9)}, layernorm, false},
     {"add_layernorm", 2, {SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, add_layernorm, false},
     {"l2_normalize", 1, {SHAPE(2, 5, 9)}, l2, false},
