@@ -198,6 +198,15 @@ Test(modules, wrong_inputs_are_named) {
   cr_assert_eq(xr_module_run(sdm, config, &how), XR_BAD_INPUT);
   cr_assert(strstr(xr_message(), "identity.npy holds f32, expected are whole numbers"), "%s", xr_message());
   cr_assert_null(xr_module_find("nothing"));
+
+  path_of(path, in.root, "similarity");
+  cr_assert_eq(xr_npy_write(path, XR_F32, 2, (int64_t[]){3, 3}, values), XR_OK);
+  path_of(path, in.root, "identity");
+  cr_assert_eq(xr_npy_write(path, XR_I32, 1, (int64_t[]){3}, values), XR_OK);
+  path_of(path, in.root, "text");
+  cr_assert_eq(unlink(path), 0);
+  cr_assert_eq(xr_module_run(xr_module_find("asm"), config, &how), XR_BAD_ARGUMENT);
+  cr_assert(strstr(xr_message(), "asm: margins of this kind and source need the text feature"), "%s", xr_message());
   xr_config_free(config);
   scratch_remove(&in);
   scratch_remove(&out);
