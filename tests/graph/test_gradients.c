@@ -133,6 +133,10 @@ static xr_var elementwise(xr_graph *g, const xr_var *p, xr_var *n) {
   xr_var x = xr_activate(g, "gelu", xr_scale_by(g, "scale", p[0], -0.7f), XR_ACTIVATION_GELU);
   return xr_add_of(g, "op", x, xr_activate(g, "quick", xr_add_of(g, "sum", x, p[1]), XR_ACTIVATION_QUICK_GELU));
 }
+static xr_var bounded(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_activate(g, "tanh", xr_activate(g, "logistic", xr_scale_by(g, "scale", p[0], 3), XR_ACTIVATION_LOGISTIC), XR_ACTIVATION_TANH);
+}
 static xr_var add_to_itself(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   xr_var x = xr_scale_by(g, "x", p[0], 1.5f);
@@ -251,6 +255,15 @@ static xr_var semantic_margin(xr_graph *g, const xr_var *p, xr_var *n) { /* smoo
   const xr_var none = {0};
   return xr_semantic_margin_loss(g, "op", xr_scale_by(g, "similarity", p[0], 1), none, n[0], n[1], none, options);
 }
+static xr_var token_pool(xr_graph *g, const xr_var *p, xr_var *n) { /* weights and tokens are read twice: their gradients are added to */
+  *n = xr_input(g, "length", XR_I32, XR_SHAPE(3));
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), logits = xr_scale_by(g, "logits", p[1], 1);
+  xr_var w = xr_token_weights_of(g, "softmax", logits, *n, XR_WEIGHTS_SOFTMAX);
+  xr_var shares = xr_token_weights_of(g, "shares", logits, (xr_var){0}, XR_WEIGHTS_SHARES);
+  return xr_concat_of(
+      g, "all", 3,
+      (xr_var[]){xr_token_pool_of(g, "op", x, w), xr_token_pool_of(g, "again", x, w), xr_token_pool_of(g, "shared", x, shares)}, 1);
+}
 static xr_var losses(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "labels", XR_I32, XR_SHAPE(5));
   xr_var a = xr_cross_entropy_loss(g, "a", p[0], *n, 0), b = xr_cross_entropy_loss(g, "b", xr_scale_by(g, "half", p[0], 0.5f), *n, 0);
@@ -312,6 +325,8 @@ static const gradient_case cases[] = {
     {"mmd", 2, {SHAPE(3, 2, 3, 5), SHAPE(2, 5, 5)}, mmd_laplace, true},
     {"mmd of kind gauss", 2, {SHAPE(3, 2, 3, 5), SHAPE(2, 5, 5)}, mmd_gauss, true},
     {"set_spread", 1, {SHAPE(3, 2, 4, 5)}, set_spread, true},
+    {"token_weights, token_pool", 2, {SHAPE(3, 3, 4, 5), SHAPE(3, 3, 4, 3)}, token_pool, false},
+    {"tanh, logistic", 1, {SHAPE(2, 5, 9)}, bounded, false},
     {"weighted_sum", 1, {SHAPE(2, 5, 3)}, losses, true},
 };
 

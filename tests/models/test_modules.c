@@ -76,6 +76,17 @@ static const module_case asm_cases[] = {
     {"tal", "tal", {"loss.asm.margin=0.375", "loss.asm.temperature=0.125"}},
 };
 
+#define ATTENDS "esa.heads=2", "esa.head_width=8", "esa.depth=2"
+
+static const module_case esa_cases[] = {
+    {"esa_query", "esa_query", {ATTENDS}},
+    {"esa_pie", "esa_pie", {NULL}},
+    {"esa_topk", "esa_topk", {"esa.set_size=3", "esa.image_ratio=0.75"}},
+    {"esa_topk_few", "esa_topk", {"esa.set_size=3", "esa.image_ratio=0.25"}},
+    {"esa_cluster", "esa_cluster", {NULL}},
+    {"esa_decoder", "esa_decoder", {ATTENDS}},
+};
+
 /* A golden file each. */
 static const struct {
   const char *golden;
@@ -84,6 +95,7 @@ static const struct {
 } tables[] = {
     {"modules", cases, sizeof cases / sizeof *cases},
     {"modules_asm", asm_cases, sizeof asm_cases / sizeof *asm_cases},
+    {"modules_esa", esa_cases, sizeof esa_cases / sizeof *esa_cases},
 };
 enum { TABLES = sizeof tables / sizeof *tables };
 
