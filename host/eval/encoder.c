@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/base/memory.h"
+#include "models/esa.h"
 
 typedef struct {
   xr_graph *graph;
@@ -198,8 +199,9 @@ static float *block_of(int64_t elements) { return xr_block_alloc((size_t)element
 
 xr_status xr_encode_split(const xr_encoder *e, xr_split_id split, void *memory, xr_split_features *f) {
   const xr_split *data = &e->task->dataset->splits[split];
+  const xr_score_rule rule = xr_task_score_rule(e->task);
   const int64_t width = e->task->config->model.embed, images = (int64_t)data->image_count, captions = (int64_t)data->caption_count,
-                set = xr_encoder_set_size(e);
+                set = xr_needs_sets(&rule) ? xr_encoder_set_size(e) : 0;
   *f = (xr_split_features){.image_count = images, .caption_count = captions, .width = width, .set_size = set};
   if (!images || !captions)
     return xr_fail(XR_BAD_INPUT, "%s: the split %s is empty: there is nothing to evaluate", e->task->dataset->root, xr_split_name(split));
@@ -223,6 +225,14 @@ void xr_split_features_free(xr_split_features *f) {
   f->images = f->captions = f->image_sets = f->caption_sets = NULL;
 }
 
+xr_score_rule xr_task_score_rule(const xr_task *task) {
+  const xr_config *c = task->config;
+  if (c->method != XR_CONFIG_ESA || c->esa.score_weight == 0) return (xr_score_rule){.metric = XR_COSINE};
+  const xr_set_similarity_options sets = xr_esa_similarity(c);
+  return (xr_score_rule){
+      .metric = XR_COSINE, .set_weight = (float)c->esa.score_weight, .set_kind = sets.kind, .set_sharpness = sets.sharpness};
+}
+
 xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_features *f, int64_t top_k, xr_evaluation *result) {
   const xr_split *data = &task->dataset->splits[split];
   int64_t *ids = xr_block_alloc((size_t)(f->image_count + f->caption_count) * sizeof *ids);
@@ -232,10 +242,15 @@ xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_f
   for (int64_t i = 0; i < f->caption_count; i++) query_ids[i] = data->captions[i].pid;
   xr_evaluation_input in = {.queries = f->caption_count,
                             .gallery = f->image_count,
-                            .query_features = f->captions,
-                            .gallery_features = f->images,
+                            .query_features = {.data = f->captions},
+                            .gallery_features = {.data = f->images},
+                            .rule = xr_task_score_rule(task),
                             .width = f->width,
-                            .metric = XR_COSINE,
+                            .query_sets = {.data = f->caption_sets},
+                            .gallery_sets = {.data = f->image_sets},
+                            .set_width = f->width,
+                            .query_set_size = f->set_size,
+                            .gallery_set_size = f->set_size,
                             .query_ids = query_ids,
                             .gallery_ids = ids};
   xr_evaluation_options options = {
