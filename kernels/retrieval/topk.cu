@@ -49,11 +49,16 @@ struct selection {
   }
 };
 
-/* The digit d with count[0] + .. + count[d] >= wanted first, and the sum before it. */
-__device__ void find_digit(const int32_t *count, int64_t wanted, int32_t *digit, int32_t *before) {
+struct digit_found {
+  int32_t digit, before, inside; /* count[0] + .. + count[digit-1], count[digit] */
+};
+
+/* The digit at which the sum of the counts reaches `wanted`. */
+__device__ void find_digit(const int32_t *count, int64_t wanted, digit_found *found) {
   __shared__ int32_t warp_sum[DIGITS / 32];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  int32_t sum = count[threadIdx.x];
+  const int32_t own = count[threadIdx.x];
+  int32_t sum = own;
 #pragma unroll
   for (int distance = 1; distance < 32; distance *= 2) {
     const int32_t lower = __shfl_up_sync(0xffffffffu, sum, distance);
@@ -62,17 +67,13 @@ __device__ void find_digit(const int32_t *count, int64_t wanted, int32_t *digit,
   if (lane == 31) warp_sum[warp] = sum;
   __syncthreads();
   for (int w = 0; w < warp; w++) sum += warp_sum[w];
-  const int32_t others = sum - count[threadIdx.x];
-  if (others < wanted && wanted <= sum) {
-    *digit = (int32_t)threadIdx.x;
-    *before = others;
-  }
+  if (sum - own < wanted && wanted <= sum) *found = {(int32_t)threadIdx.x, sum - own, own};
 }
 
 /* A key such that exactly k keys of list and tile are not above it; no_key when free places are among these k. */
 __device__ uint64_t select(const selection &s) {
   __shared__ int32_t count[DIGITS];
-  __shared__ int32_t digit, before;
+  __shared__ digit_found found;
   uint64_t prefix = 0;
   int64_t wanted = s.k; /* of the keys with this prefix */
   for (int shift = 56; shift >= 0; shift -= 8) {
@@ -82,12 +83,11 @@ __device__ uint64_t select(const selection &s) {
       if (shift == 56 || key >> (shift + 8) == prefix) atomicAdd(&count[key >> shift & 255], 1);
     });
     __syncthreads();
-    find_digit(count, wanted, &digit, &before);
-    __syncthreads();
-    prefix = prefix << 8 | (uint32_t)digit;
-    wanted -= before;
-    if (count[digit] == wanted) return prefix << shift | ((1ull << shift) - 1); /* all keys with this prefix */
-    __syncthreads();                                                            /* all have read before the counts start anew */
+    find_digit(count, wanted, &found);
+    __syncthreads(); /* two more come before the next find_digit() writes to `found` */
+    prefix = prefix << 8 | (uint32_t)found.digit;
+    wanted -= found.before;
+    if (found.inside == wanted) return prefix << shift | ((1ull << shift) - 1); /* all keys with this prefix */
   }
   return prefix;
 }
@@ -121,15 +121,14 @@ __global__ void __launch_bounds__(THREADS) update_kernel(xr_topk a) {
     const int32_t place = atomicAdd(&stay, 1);
     s.scores[place] = score;
     s.indices[place] = index;
-  }
-  __syncthreads(); /* the counter, and the last read of the list's end */
+  } /* by now the whole list has been read */
   s.each_candidate([&](uint64_t key, float score, int64_t index) {
     if (key > bound) return;
     const int32_t place = atomicAdd(&stay, 1);
     s.scores[place] = score;
     s.indices[place] = index;
   });
-  __syncthreads();
+  __syncthreads(); /* the counter is final */
   for (int64_t i = stay + (int64_t)threadIdx.x; i < s.k; i += THREADS) {
     s.scores[i] = -INFINITY;
     s.indices[i] = no_item;

@@ -3,8 +3,11 @@
 #include "kernels/retrieval/chosen.h"
 #include "kernels/retrieval/precede.h"
 #include <math.h>
+#include <stdbool.h>
 
 static const char name[] = "top-k";
+enum { AT_ONCE = 32 }; /* scores that are compared with the last place together */
+
 static const int64_t no_item = INT64_MAX; /* behind every item, also one with score -infinity */
 
 /* Puts (score, index) at the root of a heap of n places and lets it sink: every parent stands behind its children. */
@@ -41,22 +44,37 @@ xr_status xr_topk_begin_cpu(const xr_topk *a) {
   return XR_OK;
 }
 
+/* Whether one of n scores reaches the bound. */
+static bool any_from(const float *s, int64_t n, float bound) {
+  int any = 0;
+#pragma omp simd reduction(| : any)
+  for (int64_t i = 0; i < n; i++) any |= s[i] >= bound;
+  return any;
+}
+
+static void update_row(const xr_row_block *b, float *scores, int64_t *indices, int64_t k) {
+  for (int64_t first = 0; first < b->count; first += AT_ONCE) {
+    const int64_t end = first + AT_ONCE < b->count ? first + AT_ONCE : b->count;
+    if (!any_from(b->scores + first, end - first, scores[0])) continue; /* nearly every item ends here */
+    for (int64_t c = first; c < end; c++) {
+      if (!(b->scores[c] >= scores[0])) continue;
+      const int64_t index = xr_block_index(b, c);
+      if (xr_precedes(b->scores[c], index, scores[0], indices[0])) sink(scores, indices, k, b->scores[c], index);
+    }
+  }
+}
+
 xr_status xr_topk_update_cpu(const xr_topk *a) {
   XR_TRY(xr_topk_check_update(a));
   XR_TRY(xr_check_chosen_values(name, a->gallery, a->gallery_offset, a->chosen, a->chosen_count));
 #pragma omp parallel for schedule(static)
   for (int64_t q = 0; q < a->queries; q++) {
-    float *scores = a->top_scores + q * a->k, copy[XR_ROW_BLOCK];
-    int64_t *indices = a->top_indices + q * a->k;
+    float copy[XR_ROW_BLOCK];
     for (int64_t block = 0;; block++) {
       const xr_row_block b = xr_row_block_at(a->scores + q * a->stride, a->gallery_offset, a->gallery, a->chosen, a->chosen_count, block,
                                              copy);
       if (!b.count) break;
-      for (int64_t c = 0; c < b.count; c++) {
-        if (!(b.scores[c] >= scores[0])) continue; /* nearly every item ends here */
-        const int64_t index = xr_block_index(&b, c);
-        if (xr_precedes(b.scores[c], index, scores[0], indices[0])) sink(scores, indices, a->k, b.scores[c], index);
-      }
+      update_row(&b, a->top_scores + q * a->k, a->top_indices + q * a->k, a->k);
     }
   }
   return XR_OK;
