@@ -25,8 +25,8 @@ xr_status xr_embedder_open(xr_embedder **embedder, const xr_embedder_options *op
 void xr_embedder_free(xr_embedder *embedder); /* NULL is allowed */
 
 const xr_config *xr_embedder_config(const xr_embedder *embedder);
-int64_t xr_embedder_width(const xr_embedder *embedder);    /* D */
-int64_t xr_embedder_set_size(const xr_embedder *embedder); /* K; 0: the method has no sets */
+int64_t xr_embedder_width(const xr_embedder *embedder);      /* D */
+int64_t xr_embedder_set_size(const xr_embedder *embedder);   /* K; 0: the method has no sets */
 xr_score_rule xr_embedder_rule(const xr_embedder *embedder); /* the method's score of a pair */
 
 /* The identity of the model, for an index: method, checksum of its parameters' values, how pictures are prepared, precision. Into

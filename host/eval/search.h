@@ -12,6 +12,6 @@ typedef struct {
 } xr_search;
 
 /* rows [Q, top_k], best first: higher score, then lower row; -1 behind the last. scores [Q, top_k].
- * XR_BAD_SHAPE: no query, an empty index. XR_BAD_INPUT: the rule needs sets and there are none, a damaged shard. XR_NOT_FINITE: a query that
- * is not. */
+ * XR_BAD_SHAPE: no query, an empty index. XR_BAD_INPUT: the rule needs sets and there are none, a damaged shard. XR_NOT_FINITE: a query
+ * that is not. */
 xr_status xr_search_index(xr_index *index, const xr_search *search, int64_t *rows, float *scores);
