@@ -12,7 +12,7 @@
 #include "kernels/common/threads.h"
 
 enum { FACT_TEXT = 160 };
-typedef enum { FACT_METHOD, FACT_WEIGHTS, FACT_PICTURES, FACT_STATISTICS, FACT_PRECISION, FACTS } fact;
+typedef enum { FACT_METHOD, FACT_PICTURES, FACT_STATISTICS, FACT_PRECISION, FACT_WEIGHTS, FACTS } fact;
 
 /* Plans for a batch of one size. */
 typedef struct {

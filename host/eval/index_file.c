@@ -167,7 +167,7 @@ static const char *value_of(const xr_index_fact *model, size_t facts, const char
 }
 
 static xr_status differs(const char *folder, const char *name, const char *stored, const char *here, const char *remedy) {
-  return xr_fail(XR_BAD_INPUT, "%s was made by another model: its %s is \"%s\", here it is \"%s\"; %s", folder, name,
+  return xr_fail(XR_BAD_INPUT, "%s was made by another model: its %s: \"%s\", here: \"%s\"; %s", folder, name,
                  stored ? stored : "not known", here ? here : "not known", remedy);
 }
 
