@@ -102,7 +102,7 @@ static xr_status open_encoder(embedding *e, xr_device device) {
       &e->encoder, &e->task, e->parameters,
       (xr_encoder_options){
           .compute = compute, .backend = device.backend, .no_graph = e->options->run.no_graph, .tokens = e->options->token_features}));
-  XR_TRY(xr_parameters_allocate(e->parameters, (xr_parameter_options){.compute = compute, .backend = device.backend}));
+  XR_TRY(xr_parameters_allocate(e->parameters, (xr_parameter_options){.compute = compute, .backend = device.backend, .undrawn = true}));
   return xr_weights_load(e->weights, c, e->parameters, XR_WEIGHTS_TO_ENCODE);
 }
 

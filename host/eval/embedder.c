@@ -129,7 +129,8 @@ static xr_status open_embedder(xr_embedder *e, const xr_embedder_options *o) {
   xr_status status = open_task(e, weights, o);
   if (status == XR_OK) status = encoder_for(e, 1, &encoder);
   if (status == XR_OK)
-    status = xr_parameters_allocate(e->parameters, (xr_parameter_options){.compute = compute_of(e), .backend = e->device.backend});
+    status = xr_parameters_allocate(e->parameters,
+                                    (xr_parameter_options){.compute = compute_of(e), .backend = e->device.backend, .undrawn = true});
   if (status == XR_OK) status = xr_weights_load(weights, e->config, e->parameters, XR_WEIGHTS_TO_ENCODE);
   xr_weights_close(weights);
   return status == XR_OK ? make_facts(e) : status;

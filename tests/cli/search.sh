@@ -106,7 +106,7 @@ for query in found["queries"]:
 PYTHON
 fi
 "$XREID" search --weights run --gallery whole --image "$picture" --json - >json.txt 2>/dev/null
-[ "$(head -c 1 json.txt)" = "{" ] && ! grep -q "rank  " json.txt || fail "--json - prints more than JSON"
+[ "$(head -c 1 json.txt)$(grep -c "rank  " json.txt)" = "{0" ] || fail "--json - prints more than JSON"
 (cd / && "$XREID" search --weights "$scratch/run" --gallery "$scratch/whole" --image "$scratch/$picture" --sheet "$scratch/away.png" >/dev/null 2>"$scratch/away.log")
 [ ! -s away.log ] || { cat away.log; fail "pictures are not found from another folder"; }
 
