@@ -6,7 +6,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "host/base/status.h"
 #include "kernels/embedding_set/set_kinds.h"
 
 typedef enum {
@@ -33,3 +35,6 @@ xr_set_kind xr_set_kind_find(const char *name);
 
 static inline bool xr_needs_features(const xr_score_rule *rule) { return rule->set_weight < 1; }
 static inline bool xr_needs_sets(const xr_score_rule *rule) { return rule->set_weight > 0; }
+
+/* XR_BAD_ARGUMENT: values out of range. XR_BAD_SHAPE: sets of these sizes do not go with the rule (sizes 0: there are no sets). */
+xr_status xr_score_rule_check(const xr_score_rule *rule, int64_t query_set_size, int64_t gallery_set_size);

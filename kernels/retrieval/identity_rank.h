@@ -29,7 +29,7 @@ typedef struct {
   uint32_t *bits; /* [queries, xr_identity_words()], 0 at the start, added to */
 } xr_identity_rank;
 
-static inline int64_t xr_identity_words(int64_t identities) { return (identities + 31) / 32; }
+XR_MATH_INLINE int64_t xr_identity_words(int64_t identities) { return (identities + 31) / 32; }
 
 /* From one query's words, on the host. */
 static inline int64_t xr_identity_place(const uint32_t *bits, int64_t identities) {

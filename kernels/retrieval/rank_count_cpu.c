@@ -1,8 +1,7 @@
 #include "kernels/retrieval/rank_count.h"
 
-#include <stdbool.h>
-
 #include "kernels/retrieval/chosen.h"
+#include "kernels/retrieval/precede.h"
 
 enum { FEW_POSITIVES = 48 }; /* up to here comparing every item with every positive, 16 at a time, beats a search for each item */
 
@@ -50,28 +49,15 @@ static void compare_with_each(const row_part *r, xr_tie_rule ties) {
   }
 }
 
-/* The first of `n` positives that satisfies precedes(item, positive), which is false, .., false, true, .., true along the list. */
-static int64_t first_preceded(const xr_positive *p, int64_t n, float score, int64_t index, xr_tie_rule ties) {
-  int64_t low = 0;
-  while (n > 0) {
-    const int64_t half = n / 2;
-    const xr_positive *middle = &p[low + half];
-    const bool precedes = score > middle->score || (score == middle->score && index < xr_tie_bound(ties, middle->index));
-    low = precedes ? low : low + half + 1;
-    n = precedes ? half : n - half - 1;
-  }
-  return low;
-}
-
 static void search_for_each(const row_part *r, xr_tie_rule ties) {
   const int64_t n = r->positive_count;
   const float lowest = r->positives[n - 1].score;
   for (int64_t c = 0; c < r->block.count; c++) {
     const float score = r->block.scores[c];
     if (!(score >= lowest)) continue; /* precedes none; NaN ends here too */
-    const int64_t place = first_preceded(r->positives, n, score, xr_block_index(&r->block, c), ties);
+    const int64_t place = xr_first_preceded(r->positives, n, score, xr_block_index(&r->block, c), ties);
     if (place < n) r->ahead[place]++;
-    const int64_t run = first_preceded(r->positives, n, score, -1, XR_TIES_WORST); /* the first positive at or below the score */
+    const int64_t run = xr_first_not_above(r->positives, n, score);
     if (r->positives[run].score == score) r->equal[run]++;
   }
 }

@@ -1,23 +1,18 @@
 #include "kernels/retrieval/topk.h"
 
-#include <math.h>
-#include <stdbool.h>
-
 #include "kernels/retrieval/chosen.h"
+#include "kernels/retrieval/precede.h"
+#include <math.h>
 
 static const char name[] = "top-k";
 static const int64_t no_item = INT64_MAX; /* behind every item, also one with score -infinity */
-
-static bool precedes(float score, int64_t index, float other_score, int64_t other_index) {
-  return score > other_score || (score == other_score && index < other_index);
-}
 
 /* Puts (score, index) at the root of a heap of n places and lets it sink: every parent stands behind its children. */
 static void sink(float *scores, int64_t *indices, int64_t n, float score, int64_t index) {
   int64_t place = 0;
   for (int64_t child = 1; child < n; child = 2 * place + 1) {
-    if (child + 1 < n && precedes(scores[child], indices[child], scores[child + 1], indices[child + 1])) child++;
-    if (!precedes(score, index, scores[child], indices[child])) break;
+    if (child + 1 < n && xr_precedes(scores[child], indices[child], scores[child + 1], indices[child + 1])) child++;
+    if (!xr_precedes(score, index, scores[child], indices[child])) break;
     scores[place] = scores[child];
     indices[place] = indices[child];
     place = child;
@@ -60,7 +55,7 @@ xr_status xr_topk_update_cpu(const xr_topk *a) {
       for (int64_t c = 0; c < b.count; c++) {
         if (!(b.scores[c] >= scores[0])) continue; /* nearly every item ends here */
         const int64_t index = xr_block_index(&b, c);
-        if (precedes(b.scores[c], index, scores[0], indices[0])) sink(scores, indices, a->k, b.scores[c], index);
+        if (xr_precedes(b.scores[c], index, scores[0], indices[0])) sink(scores, indices, a->k, b.scores[c], index);
       }
     }
   }
