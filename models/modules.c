@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "models/asm.h"
 #include "models/cria.h"
 #include "models/crl.h"
 #include "models/dual_encoder.h"
+#include "models/esa_embed.h"
 #include "models/imfi.h"
 #include "models/mlm.h"
 #include "models/spt.h"
@@ -43,6 +45,19 @@ static void build_spt(xr_graph *g, xr_module_call *call) {
   output(call, "loss", xr_spt_loss(g, call->config, cosine, image, text, call->in[2], call->in[3]));
 }
 
+static void build_asm(xr_graph *g, xr_module_call *call) {
+  const xr_model_context context = context_of(call);
+  const xr_asm_options options = xr_asm_options_of(&context);
+  xr_var similarity = xr_cast_to(g, "similarity", call->in[0], XR_F32);
+  output(call, "loss", xr_asm_loss(g, &options, similarity, call->in[1], call->in[2], call->in[3], call->in[4], call->in[5]));
+}
+
+static void build_tal(xr_graph *g, xr_module_call *call) {
+  const xr_config *c = call->config;
+  xr_var similarity = xr_cast_to(g, "similarity", call->in[0], XR_F32);
+  output(call, "loss", xr_tal_loss(g, (float)c->loss.asm_.margin, (float)c->loss.asm_.temperature, similarity, call->in[1], call->in[2]));
+}
+
 /* ---- masked-language modelling */
 static void build_mlm(xr_graph *g, xr_module_call *call) {
   call->config->model.embed = call->size['D'];
@@ -76,6 +91,19 @@ static void build_crl(xr_graph *g, xr_module_call *call) {
   const xr_crl_input in = {
       .image = call->in[0], .text = call->in[1], .image_slots = call->in[2], .text_slots = call->in[3], .interaction = call->in[4]};
   output(call, "combined", xr_crl(g, call->config, &in));
+}
+
+/* ---- ESA's modules */
+static void build_esa_slot(xr_graph *g, xr_module_call *call) {
+  xr_config *c = call->config;
+  c->model.embed = call->size['D'];
+  c->esa.kind = XR_CONFIG_ESA_SLOT;
+  c->esa.set_size = call->size['K'];
+  c->esa.dropout = 0;
+  const xr_esa_sets out =
+      xr_esa_embed(g, c, &(xr_esa_input){.modality = XR_IMAGE, .global = call->in[0], .tokens = call->in[1], .length = call->in[2]});
+  output(call, "sets", out.sets);
+  output(call, "residual", out.residual);
 }
 
 /* ---- the table */
@@ -126,6 +154,11 @@ const xr_module xr_modules[] = {
      {FEATURE("image", "B, D"), FEATURE("text", "B, D"), OPTIONAL("image_slots", "B, M, D"), OPTIONAL("text_slots", "B, M, D"),
       OPTIONAL("interaction", "B, D")},
      build_crl},
+    {"esa_slot",
+     "the slot block of embedding set alignment, without dropout; parameters as of an image's",
+     "esa",
+     {FEATURE("global", "B, D"), FEATURE("tokens", "B, N, D"), OPTIONAL_INTEGER("length", "B"), PARAMETER("esa.image.set", "K, D")},
+     build_esa_slot},
     {"cria",
      "alignment of the identity centres of images, texts and their combination",
      "loss.cria",
@@ -137,6 +170,17 @@ const xr_module xr_modules[] = {
      "loss.spt",
      {FEATURE("image", "B, D"), FEATURE("text", "B, D"), INTEGER("identity", "B"), INTEGER("image_id", "B")},
      build_spt},
+    {"asm",
+     "adaptive semantic margins on the similarities of images and texts",
+     "loss.asm",
+     {FEATURE("similarity", "B, B"), OPTIONAL("image", "B, D"), OPTIONAL("text", "B, D"), INTEGER("identity", "B"),
+      OPTIONAL_INTEGER("image_id", "B"), OPTIONAL_INTEGER("length", "B"), OPTIONAL_PARAMETER("asm.memory.features", "C, D")},
+     build_asm},
+    {"tal",
+     "triplet alignment loss of RDE; options are those of asm",
+     "loss.asm",
+     {FEATURE("similarity", "B, B"), INTEGER("identity", "B"), OPTIONAL_INTEGER("image_id", "B")},
+     build_tal},
 };
 const int xr_module_count = sizeof xr_modules / sizeof *xr_modules;
 

@@ -15,6 +15,8 @@ xr_bench_sizes xr_bench_paper_sizes(int64_t batch) {
                           .text_heads = 8,
                           .embed = 512,
                           .queries = 8,
+                          .set_size = 4,
+                          .set_heads = 4,
                           .classes = 11003,
                           .vocabulary = 49408,
                           .masked = (batch * 15 + 3) / 4,
@@ -34,6 +36,8 @@ xr_bench_sizes xr_bench_small_sizes(int64_t batch) {
                           .text_heads = 1,
                           .embed = 32,
                           .queries = 2,
+                          .set_size = 3,
+                          .set_heads = 2,
                           .classes = 13,
                           .vocabulary = 101,
                           .masked = 5,
@@ -129,6 +133,13 @@ static xr_var multiscale(xr_graph *g, const xr_bench_sizes *s, int64_t tokens) {
 static xr_var multiscale_image(xr_graph *g, const xr_bench_sizes *s) { return multiscale(g, s, s->image_tokens); }
 static xr_var multiscale_text(xr_graph *g, const xr_bench_sizes *s) { return multiscale(g, s, s->text_tokens); }
 
+static xr_var slot_attention(xr_graph *g, const xr_bench_sizes *s, int64_t tokens) {
+  return xr_slot_attention_of(g, "op", random_tensor(g, "q", XR_SHAPE(s->batch, s->set_size, s->embed)),
+                              random_tensor(g, "kv", XR_SHAPE(s->batch, tokens, 2 * s->embed)), s->set_heads, (xr_var){0});
+}
+static xr_var slots_image(xr_graph *g, const xr_bench_sizes *s) { return slot_attention(g, s, s->image_tokens - 1); }
+static xr_var slots_text(xr_graph *g, const xr_bench_sizes *s) { return slot_attention(g, s, s->text_tokens - 2); }
+
 static xr_var layernorm(xr_graph *g, const xr_bench_sizes *s) {
   return xr_layernorm_of(g, random_tensor(g, "x", XR_SHAPE(s->batch * s->image_tokens, s->image_width)), "op", 1e-5f);
 }
@@ -195,6 +206,8 @@ const xr_bench_case xr_bench_cases[] = {
     {"attention_text", "causal, the masked half counted", attention_text, NULL, false},
     {"multiscale_image", "gated", multiscale_image, NULL, false},
     {"multiscale_text", "gated", multiscale_text, NULL, false},
+    {"slots_image", "one iteration", slots_image, NULL, false},
+    {"slots_text", "one iteration", slots_text, NULL, false},
     {"layernorm", "", layernorm, NULL, false},
     {"add_layernorm", "", add_layernorm, NULL, false},
     {"quick_gelu", "", quick_gelu, NULL, false},

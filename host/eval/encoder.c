@@ -75,24 +75,28 @@ static size_t row_bytes(const side *s) {
   return (size_t)elements_per_sample(s, rows_of(s)) * xr_dtype_bytes(xr_dtype_of(s->graph, rows_of(s)));
 }
 
-xr_status xr_feed_joint_length(xr_executor *executor, xr_var input, int32_t scales, const int32_t *lengths, int64_t count) {
+xr_status xr_feed_lengths(xr_executor *executor, xr_var input, int32_t factor, int32_t without, const int32_t *lengths, int64_t count) {
   if (!input.id) return XR_OK;
   int32_t *to = xr_executor_input(executor, input);
   if (!to) return XR_DEVICE;
-  for (int64_t i = 0; i < count; i++) to[i] = lengths[i] * scales;
+  for (int64_t i = 0; i < count; i++) {
+    const int32_t length = lengths[i] * factor - without;
+    to[i] = length < 0 ? 0 : length;
+  }
   return XR_OK;
 }
 
-/* Reads n samples into the inputs; places of the batch that are left hold zeros, captions of one token. */
+/* Reads n samples into the inputs; places of the batch that are left hold zeros, captions without a word. */
 static xr_status feed(const side *s, xr_executor *executor, const xr_sample_source *source, int64_t first, int64_t n, int64_t batch) {
   char *rows = xr_executor_input(executor, rows_of(s));
   int32_t *lengths = s->model.end.id ? xr_executor_input(executor, s->model.end) : NULL; /* until they become places */
   if (!rows || (s->model.end.id && !lengths)) return XR_DEVICE;
   XR_TRY(source->read(source->context, first, n, rows, lengths));
   memset(rows + (size_t)n * row_bytes(s), 0, (size_t)(batch - n) * row_bytes(s));
-  for (int64_t i = n; lengths && i < batch; i++) lengths[i] = 1;
-  XR_TRY(xr_feed_joint_length(executor, s->model.length, 1, lengths, batch));
-  XR_TRY(xr_feed_joint_length(executor, s->model.joint_length, s->model.joint_scales, lengths, batch));
+  for (int64_t i = n; lengths && i < batch; i++) lengths[i] = 2;
+  XR_TRY(xr_feed_lengths(executor, s->model.length, 1, 0, lengths, batch));
+  XR_TRY(xr_feed_lengths(executor, s->model.joint_length, s->model.joint_scales, 0, lengths, batch));
+  XR_TRY(xr_feed_lengths(executor, s->model.words, 1, s->model.words_without, lengths, batch));
   for (int64_t i = 0; lengths && i < batch; i++) lengths[i]--;
   return xr_executor_upload(executor);
 }

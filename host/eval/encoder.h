@@ -19,8 +19,8 @@ typedef struct {
 xr_status xr_encoder_new(xr_encoder **encoder, const xr_task *task, xr_parameters *parameters, xr_encoder_options options);
 void xr_encoder_free(xr_encoder *encoder);
 
-/* Writes captions' lengths, times `scales`, to an input; nothing for the empty one. */
-xr_status xr_feed_joint_length(xr_executor *executor, xr_var input, int32_t scales, const int32_t *lengths, int64_t count);
+/* Writes captions' lengths, times `factor` and less `without` but not below 0, to an input; nothing for the empty one. */
+xr_status xr_feed_lengths(xr_executor *executor, xr_var input, int32_t factor, int32_t without, const int32_t *lengths, int64_t count);
 
 size_t xr_encoder_arena_bytes(const xr_encoder *encoder); /* of the larger of the two plans */
 

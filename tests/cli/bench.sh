@@ -24,8 +24,8 @@ refuses() {
 number() { sed -n "s/^ *\"$1\": \([^,]*\),\{0,1\}$/\1/p" | head -n 1; }
 
 operations="linear_image_qkv linear_image_fc linear_text_qkv linear_text_fc linear_classifier linear_mlm attention_image attention_text
-  multiscale_image multiscale_text layernorm add_layernorm quick_gelu l2_normalize token_embedding take_rows class_token augment patchify
-  cross_entropy cross_entropy_mlm sdm gradient_norm adam"
+  multiscale_image multiscale_text slots_image slots_text layernorm add_layernorm quick_gelu l2_normalize token_embedding take_rows
+  class_token augment patchify cross_entropy cross_entropy_mlm sdm gradient_norm adam"
 forward_only=" augment patchify "
 updates=" gradient_norm adam "
 
