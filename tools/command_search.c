@@ -57,6 +57,7 @@ static xr_status open_model(searching *s, const char *const *overrides, size_t c
                                                                .captions = o->texts.count > 0,
                                                                .no_graph = o->run.no_graph}));
   s->search.rule = xr_embedder_rule(s->embedder);
+  s->search.backend = device.backend;
   return XR_OK;
 }
 

@@ -66,6 +66,8 @@ xr_status xr_index_shard_at(xr_index *index, int64_t number, xr_index_shard *sha
 void xr_index_read_ahead(xr_index *index, int64_t number);
 void xr_index_forget(xr_index *index, int64_t number);
 
+int64_t xr_index_shard_of(const xr_index *index, int64_t row); /* row: 0 .. rows - 1 */
+
 /* One row. `path` is as it was embedded: a relative one starts where the writer stood. */
 typedef struct {
   const char *path;

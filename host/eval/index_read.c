@@ -183,7 +183,7 @@ void xr_index_forget(xr_index *x, int64_t number) {
 }
 
 /* ---- rows */
-static int64_t shard_of(const xr_index *x, int64_t row) {
+int64_t xr_index_shard_of(const xr_index *x, int64_t row) {
   int64_t low = 0, high = xr_index_shards(x); /* first[low] <= row < first[high] */
   while (high - low > 1) {
     const int64_t middle = low + (high - low) / 2;
@@ -198,7 +198,7 @@ static int64_t shard_of(const xr_index *x, int64_t row) {
 xr_status xr_index_item_at(xr_index *x, int64_t row, xr_index_item *item) {
   xr_index_shard shard = {0};
   if (row < 0 || row >= x->rows) return xr_fail(XR_BAD_ARGUMENT, "%s has no row %" PRId64, x->folder, row);
-  const int64_t number = shard_of(x, row);
+  const int64_t number = xr_index_shard_of(x, row);
   XR_TRY(xr_index_shard_at(x, number, &shard));
   const int64_t i = row - shard.first;
   const mapped *m = &x->shards[number];

@@ -1,11 +1,13 @@
 /* Feature indices on disk: what is written is read, a broken-off writer goes on, damage is found, search is exact. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/base/random.h"
+#include "host/eval/evaluate.h"
 #include "host/eval/index.h"
 #include "host/eval/search.h"
 #include "tests/data/scratch.h"
@@ -468,6 +470,122 @@ Test(index, search_does_not_depend_on_shards) {
   free_problem(&p);
 }
 
+/* With sets and without, through shards and memory of any size: the bits of a ranking of the same arrays in memory. */
+Test(index, search_is_the_ranking_of_arrays) {
+  enum { QUERIES = 3, GALLERY = 61, D = 24, K = 3, TOP = 9 };
+  static const struct {
+    float weight;
+    int64_t shard;
+    size_t memory_bytes;
+    xr_dtype storage;
+  } cases[] = {{0, 61, 0, XR_F32}, {.5f, 7, 0, XR_F32}, {1, 7, 4096, XR_F32}, {.5f, 4, 1, XR_BF16}, {0, 1, 20000, XR_BF16}};
+  for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+    const xr_dtype storage = cases[c].storage;
+    float *query = xr_random_values(XR_F32, QUERIES * D, 3), *query_sets = xr_random_values(XR_F32, QUERIES * K * D, 4);
+    float *item = xr_random_values(XR_F32, GALLERY * D, 5), *item_sets = xr_random_values(XR_F32, GALLERY * K * D, 6);
+    xr_index_form form = {.width = D, .set_size = K, .storage = storage, .shard_entries = cases[c].shard};
+    char folder[220];
+    snprintf(folder, sizeof folder, "%s%zu", at, c);
+    xr_index_writer *writer;
+    cr_assert_eq(xr_index_writer_open(&writer, folder, &form, NULL), XR_OK, "%s", xr_message());
+    for (int64_t g = 0; g < GALLERY; g++) {
+      if (g % 5 == 0) cr_assert_eq(xr_index_skip(writer), XR_OK); /* with shards of 1 and 4 some have no row */
+      cr_assert_eq(xr_index_add(writer, item + g * D, item_sets + g * K * D, &(xr_index_item){.path = ""}), XR_OK);
+    }
+    cr_assert_eq(xr_index_finish(writer), XR_OK);
+    xr_index_writer_free(writer);
+    for (int64_t i = 0; storage == XR_BF16 && i < GALLERY * D; i++) item[i] = xr_bf16_to_f32(xr_f32_to_bf16(item[i]));
+    for (int64_t i = 0; storage == XR_BF16 && i < GALLERY * K * D; i++) item_sets[i] = xr_bf16_to_f32(xr_f32_to_bf16(item_sets[i]));
+
+    const xr_score_rule rule = {.set_weight = cases[c].weight, .set_sharpness = 16};
+    const xr_evaluation_input in = {.queries = QUERIES,
+                                    .gallery = GALLERY,
+                                    .rule = rule,
+                                    .query_features = {.data = query, .dtype = XR_F32},
+                                    .gallery_features = {.data = item, .dtype = XR_F32},
+                                    .width = D,
+                                    .query_sets = {.data = query_sets, .dtype = XR_F32},
+                                    .gallery_sets = {.data = item_sets, .dtype = XR_F32},
+                                    .set_width = D,
+                                    .query_set_size = K,
+                                    .gallery_set_size = K};
+    xr_evaluation expected;
+    cr_assert_eq(xr_find_best(&in, &(xr_evaluation_options){.top_k = TOP}, &expected), XR_OK, "%s", xr_message());
+    int64_t rows[QUERIES * TOP];
+    float scores[QUERIES * TOP];
+    const xr_search search = {
+        .queries = QUERIES, .top_k = TOP, .features = query, .sets = query_sets, .rule = rule, .memory_bytes = cases[c].memory_bytes};
+    xr_index *index;
+    cr_assert_eq(xr_index_open(&index, folder), XR_OK, "%s", xr_message());
+    cr_assert_eq(xr_search_index(index, &search, rows, scores), XR_OK, "case %zu: %s", c, xr_message());
+    cr_expect_arr_eq(rows, expected.top_index, sizeof rows, "case %zu", c);
+    cr_expect_arr_eq(scores, expected.top_score, sizeof scores, "case %zu", c);
+    xr_index_close(index);
+    xr_evaluation_free(&expected);
+    xr_block_free(query);
+    xr_block_free(query_sets);
+    xr_block_free(item);
+    xr_block_free(item_sets);
+  }
+}
+
+/* Peak memory of this process so far, MiB. */
+static double peak_mib(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return (double)usage.ru_maxrss / 1024;
+}
+
+enum { LARGE = 32768, LARGE_WIDTH = 512 }; /* 64 MiB */
+
+static void write_large(void) {
+  const xr_index_form form = {.width = LARGE_WIDTH, .storage = XR_F32, .shard_entries = 2048};
+  xr_index_writer *writer;
+  float row[LARGE_WIDTH];
+  cr_assert_eq(xr_index_writer_open(&writer, at, &form, NULL), XR_OK, "%s", xr_message());
+  for (int64_t g = 0; g < LARGE; g++) {
+    for (int64_t k = 0; k < LARGE_WIDTH; k++) row[k] = k == g % LARGE_WIDTH ? (float)(1 + g / LARGE_WIDTH) : k == 0 ? 1 : 0;
+    cr_assert_eq(xr_index_add(writer, row, NULL, &(xr_index_item){.path = ""}), XR_OK);
+  }
+  cr_assert_eq(xr_index_finish(writer), XR_OK);
+  xr_index_writer_free(writer);
+}
+
+/* By dot product the best for the 300th unit vector are the rows 300, 812, .. : the last one first. */
+static void search_large(void) {
+  float query[LARGE_WIDTH] = {[300] = 1}, scores[3];
+  int64_t rows[3];
+  const double before = peak_mib();
+  xr_index *index;
+  cr_assert_eq(xr_index_open(&index, at), XR_OK, "%s", xr_message());
+  const xr_search search = {.queries = 1, .top_k = 3, .features = query, .rule = {.metric = XR_DOT}, .memory_bytes = 4 << 20};
+  cr_assert_eq(xr_search_index(index, &search, rows, scores), XR_OK, "%s", xr_message());
+  xr_index_close(index);
+  for (int64_t i = 0; i < 3; i++) {
+    cr_expect_eq(rows[i], (LARGE / LARGE_WIDTH - 1 - i) * LARGE_WIDTH + 300);
+    cr_expect_eq(scores[i], (float)(LARGE / LARGE_WIDTH - i));
+  }
+#ifndef __SANITIZE_ADDRESS__
+  cr_expect_lt(peak_mib() - before, 32, "a search of 64 MiB took %.0f MiB", peak_mib() - before);
+#endif
+}
+
+static void in_child(void (*work)(void)) {
+  const pid_t child = fork();
+  if (!child) {
+    work();
+    _exit(0);
+  }
+  int status;
+  waitpid(child, &status, 0);
+  cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+Test(index, an_index_larger_than_memory_is_searched) {
+  in_child(write_large);
+  search_large();
+}
+
 Test(index, a_search_that_cannot_be_is_refused) {
   problem p = make_problem(1, 3, 4, XR_F32);
   xr_index *index = write_problem(&p, XR_F32, 4);
@@ -476,11 +594,10 @@ Test(index, a_search_that_cannot_be_is_refused) {
   xr_search search = {.queries = 0, .top_k = 2, .features = p.queries};
   cr_expect_eq(xr_search_index(index, &search, rows, scores), XR_BAD_SHAPE);
   search.queries = 1;
-  search.rule.set_weight = .5f;
-  search.rule.set_sharpness = 16;
+  search.rule = (xr_score_rule){.set_weight = .5f, .set_sharpness = 16};
   cr_expect_eq(xr_search_index(index, &search, rows, scores), XR_BAD_INPUT);
   expect_message("sets, which the index lacks");
-  search.rule.set_weight = 0;
+  search.rule = (xr_score_rule){0};
   p.queries[3] = NAN;
   cr_expect_eq(xr_search_index(index, &search, rows, scores), XR_NOT_FINITE);
   expect_message("query 0: number 3");
