@@ -14,8 +14,9 @@
 
 static const xr_command_text text = {
     .name = "embed",
-    .usage = "--weights FILE|RUN [--config CONFIG] [key=value ...] [--images LIST|DIR] [--texts FILE.jsonl] --out DIR",
-    .summary = "Images and captions to features: image_features.npy and text_features.npy, float32, one row each; ESA's sets, too.",
+    .usage = "--weights FILE|RUN [--config CONFIG] [key=value ...] [--images LIST|DIR] [--texts FILE.jsonl] (--out DIR | --index DIR)",
+    .summary = "Images and captions to features: image_features.npy and text_features.npy, float32, one row each; ESA's sets, too.\n"
+               "Or images into an index for xreid search; it goes on where it was broken off.",
     .example =
         "  xreid embed --weights runs/irra --images crops/ --out features\n"
         "  xreid embed --weights runs/irra --images crops/ --index crops.index --storage bf16\n"

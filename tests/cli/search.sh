@@ -32,17 +32,19 @@ printf '%s\n' '"a man in a red shirt"' '"a woman with a blue bag and a long gree
 search --gallery whole --text "a man in a red shirt" --text "a woman with a blue bag and a long green coat" --top 7 --json found.json
 paths >found.txt
 [ "$(wc -l <found.txt)" = 14 ] || fail "seven pictures for each of two sentences"
-# ranked: the best rows of features/text_features.npy among features/image_features.npy, as paths
-ranked() { # TOP
+# ranked TOP FOLDER [OPTION...]: the best pictures for the sentences that were embedded into FOLDER
+ranked() {
+  local top=$1 from=$2 row
+  shift 2
   # identities do not matter for the order: all are 0 (an npy of zeros is its header and zeros)
   zeros() { { printf '\x93NUMPY\x01\x00\x76\x00%-117s\n' "{'descr': '<i8', 'fortran_order': False, 'shape': ($1,), }"; head -c $((8 * $1)) /dev/zero; } >"$2"; }
   zeros 2 query_ids.npy
   zeros "$count" gallery_ids.npy
-  "$XREID" rank --query features/text_features.npy --gallery features/image_features.npy --query-ids query_ids.npy --gallery-ids gallery_ids.npy \
-    --topk "$1" --topk-out top.npy >/dev/null
-  tail -c +129 top.npy | od -An -v -w8 -td8 | while read -r row; do sed -n "$((row + 1))p" features/images.txt; done
+  "$XREID" rank --query "$from/text_features.npy" --gallery "$from/image_features.npy" --query-ids query_ids.npy --gallery-ids gallery_ids.npy \
+    --topk "$top" --topk-out top.npy "$@" >/dev/null
+  tail -c +129 top.npy | od -An -v -w8 -td8 | while read -r row; do sed -n "$((row + 1))p" "$from/images.txt"; done
 }
-ranked 7 >ranked.txt
+ranked 7 features >ranked.txt
 cmp ranked.txt found.txt || { diff ranked.txt found.txt; fail "search and rank differ"; }
 "$XREID" search --query features/text_features.npy --gallery whole --top 7 2>/dev/null | sed -nE 's/^ *[0-9]+ +-?[0-9.]+  (.*)$/\1/p' | cmp - found.txt || fail "--query differs"
 for threads in 1 3; do
@@ -77,6 +79,21 @@ for gallery in whole narrow data/imgs; do
   [ "$(paths | head -n 1)" = "$picture" ] || { cat search.txt; fail "a picture does not find itself in $gallery"; }
 done
 ls -d "${TMPDIR:-/tmp}"/xreid-?????? >left.txt 2>/dev/null && { cat left.txt; fail "a folder of a search was left"; }
+
+# a method with sets: they are in the index and in the scores
+"$XREID" train "$config" "${small[@]}" method=esa esa.heads=2 esa.head_width=8 esa.set_size=3 train.epochs=1 train.max_steps=3 --out esa >train.txt 2>train.log || { cat train.log; fail "training esa"; }
+"$XREID" embed --weights esa --images data/imgs --texts sentences.jsonl --out sets 2>/dev/null
+"$XREID" embed --weights esa --images data/imgs --index esa.index --shard-size 32
+grep -q '"set_size": 3' esa.index/index.json || fail "the sets are not in the index"
+for weight in 0.5 0; do
+  "$XREID" search --weights esa esa.score_weight=$weight --gallery esa.index --text "a man in a red shirt" --text "a woman with a blue bag and a long green coat" --top 7 2>/dev/null >search.txt
+  ranked 7 sets --query-sets sets/text_sets.npy --gallery-sets sets/image_sets.npy --set-weight $weight >ranked.txt
+  paths | cmp - ranked.txt || fail "search and rank with sets of weight $weight differ"
+  paths >"weight$weight.txt"
+done
+! cmp -s weight0.5.txt weight0.txt || fail "sets change nothing"
+"$XREID" search --weights esa --gallery data/imgs --image "$picture" --top 1 2>/dev/null >search.txt
+[ "$(paths)" = "$picture" ] || fail "a picture does not find itself by sets"
 
 # identities and cameras of a list
 "$XREID" data list cuhk-pedes data --split test >list.jsonl
