@@ -9,7 +9,6 @@ Every score that was found is computed again in double precision, and no row tha
 """
 import argparse
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -21,14 +20,22 @@ import numpy as np
 CHUNK = 16384
 
 
+# A process counts the memory of the one that started it as its own, so a small one starts the command.
+LAUNCHER = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+sys.exit(code)
+"""
+
+
 def run(command):
     """Seconds, and the largest resident memory in MiB."""
-    start = time.perf_counter()
-    process = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    done = subprocess.run([sys.executable, "-c", LAUNCHER, *(str(c) for c in command)], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
         sys.exit(f"failed: {command}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+    return tuple(float(word) for word in done.stdout.split())
 
 
 def draw(path, rows, width, generator):
