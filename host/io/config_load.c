@@ -193,6 +193,9 @@ static xr_status check_pairs(xr_arena *arena, const xr_yaml *tree, const xr_conf
             !ends_at(c->imfi.text_taps, c->imfi.text_taps_count, c->text.layers)),
        {"imfi.text_taps", "text.layers"},
        "as many blocks as imfi.taps, growing, the last one the tower's last"},
+      {cmsn && c->imfi.mode == XR_CONFIG_IMFI_CROSS_ATTN && c->loss.match.weight <= 0,
+       {"imfi.mode", "loss.match.weight"},
+       "cross_attn fuses pairs for the matching loss, which needs a weight"},
   };
   for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
     if (rules[i].wrong) return misfit(arena, tree, &rules[i]);

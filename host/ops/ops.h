@@ -8,6 +8,7 @@
 #include "kernels/activation/activation.h"
 #include "kernels/image/augment.h"
 #include "kernels/loss/centre/centre_alignment.h"
+#include "kernels/loss/match_pairs.h"
 #include "kernels/loss/triplet/semi_positive_triplet.h"
 
 /* ---- linear maps */
@@ -52,6 +53,8 @@ xr_var xr_pick_token(xr_graph *g, const char *label, xr_var x, xr_var index);
 xr_var xr_token_at(xr_graph *g, const char *label, xr_var x, int64_t index);
 /* x [.., D], index i32 [R] -> [R, D]: rows of x in ascending order; behind them -1 gives rows of 0 */
 xr_var xr_take_rows_of(xr_graph *g, const char *label, xr_var x, xr_var index);
+/* x [B, ..] of any dtype, index i32 [P] -> [P, ..]: samples in any order, as often as wanted */
+xr_var xr_gather_samples_of(xr_graph *g, const char *label, xr_var x, xr_var index);
 /* x [B, N, D], length i32 [B] or empty -> [B, D]: mean of the tokens first .. length-1 */
 xr_var xr_masked_mean_of(xr_graph *g, const char *label, xr_var x, xr_var length, int64_t first);
 /* x [B, H W, D], or [B, 1 + H W, D] with a class token that is left out -> [B, (H / factor) (W / factor), D]: means of square cells */
@@ -134,4 +137,13 @@ xr_var xr_centre_memory_loss(xr_graph *g, const char *label, int sets, const xr_
 /* cosine f32 [B, B] (images x texts), identity i32 [B], image i32 [B] */
 xr_var xr_semi_positive_triplet_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_var image,
                                      xr_triplet_options options);
+/* The same inputs without images -> the pairs that image-text matching learns from, i32 [3 B] each */
+typedef struct {
+  xr_match_negative negative;
+  float tau;
+} xr_match_options;
+typedef struct {
+  xr_var image, text, label;
+} xr_pairs;
+xr_pairs xr_match_pairs_of(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_match_options options);
 xr_var xr_weighted_loss(xr_graph *g, const char *label, int count, const xr_var *losses, const float *weights);
