@@ -34,12 +34,12 @@ typedef struct {
   const char *loss_name[XR_MAX_LOSSES];
 } xr_training_graph;
 
-/* Inputs and result of one side of retrieval: features [B, embed], f32, not normalised; tokens [B, N, embed], the tower's projected ones.
- */
+/* Inputs and result of one side of retrieval: features [B, embed], f32, not normalised; tokens [B, N, embed], the tower's projected ones;
+ * sets [B, K, embed], f32, unit rows, where the method describes a sample by a set (else empty). */
 typedef struct {
   xr_var pixels, ids, end, length, joint_length; /* as in xr_training_graph */
   int32_t joint_scales;
-  xr_var features, tokens;
+  xr_var features, tokens, sets;
   xr_var pair_tokens; /* [B, N', embed], where the context asks for them */
 } xr_encoder_graph;
 

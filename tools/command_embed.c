@@ -14,7 +14,7 @@
 static const xr_command_text text = {
     .name = "embed",
     .usage = "--weights FILE|RUN [--config CONFIG] [key=value ...] [--images LIST|DIR] [--texts FILE.jsonl] --out DIR",
-    .summary = "Images and captions to features: image_features.npy and text_features.npy, float32, one row each.",
+    .summary = "Images and captions to features: image_features.npy and text_features.npy, float32, one row each; ESA's sets, too.",
     .example =
         "  xreid embed --weights runs/irra --images crops/ --out features\n"
         "  xreid embed --weights clip.safetensors image.height=384 image.width=128 --pixels images.npy --tokens ids.npy --out features\n"
@@ -120,25 +120,29 @@ static xr_status write_array(const embedding *e, const char *name, int rank, con
   return xr_npy_write(path, XR_F32, rank, dim, values);
 }
 
-static xr_status encode_side(const embedding *e, xr_encoder_side side, float *features, float *tokens) {
+static xr_status encode_side(const embedding *e, xr_encoder_side side, float *features, float *sets, float *tokens) {
   const xr_sample_source *source = side == XR_ENCODE_IMAGES ? &e->pixel_source : &e->token_source;
   const xr_split_id split = side == XR_ENCODE_IMAGES ? XR_SPLIT_GALLERY : XR_SPLIT_QUERY;
-  return source->read ? xr_encode_samples(e->encoder, side, source, NULL, features, tokens)
-                      : xr_encode_side(e->encoder, side, split, NULL, features, tokens);
+  return source->read ? xr_encode_samples(e->encoder, side, source, NULL, features, sets, tokens)
+                      : xr_encode_side(e->encoder, side, split, NULL, features, sets, tokens);
 }
 
 static xr_status embed_side(const embedding *e, xr_encoder_side side, int64_t count) {
-  static const char *const names[][2] = {
-      [XR_ENCODE_IMAGES] = {"image_features.npy", "image_tokens.npy"}, [XR_ENCODE_TEXTS] = {"text_features.npy", "text_tokens.npy"}};
+  static const char *const names[][3] = {[XR_ENCODE_IMAGES] = {"image_features.npy", "image_sets.npy", "image_tokens.npy"},
+                                         [XR_ENCODE_TEXTS] = {"text_features.npy", "text_sets.npy", "text_tokens.npy"}};
   if (!count) return XR_OK;
-  const int64_t width = e->config->model.embed, n = e->options->token_features ? xr_encoder_tokens(e->encoder, side) : 0;
+  const int64_t width = e->config->model.embed, set = xr_encoder_set_size(e->encoder),
+                n = e->options->token_features ? xr_encoder_tokens(e->encoder, side) : 0;
   float *features = xr_block_alloc((size_t)(count * width) * sizeof *features);
+  float *sets = set ? xr_block_alloc((size_t)(count * set * width) * sizeof *sets) : NULL;
   float *tokens = n ? xr_block_alloc((size_t)(count * n * width) * sizeof *tokens) : NULL;
-  xr_status status = features && (tokens || !n) ? encode_side(e, side, features, tokens) : XR_NO_MEMORY;
+  xr_status status = features && (sets || !set) && (tokens || !n) ? encode_side(e, side, features, sets, tokens) : XR_NO_MEMORY;
   if (status == XR_OK && e->options->normalize) normalize(features, count, width);
   if (status == XR_OK) status = write_array(e, names[side][0], 2, (int64_t[]){count, width}, features);
-  if (status == XR_OK && tokens) status = write_array(e, names[side][1], 3, (int64_t[]){count, n, width}, tokens);
+  if (status == XR_OK && sets) status = write_array(e, names[side][1], 3, (int64_t[]){count, set, width}, sets);
+  if (status == XR_OK && tokens) status = write_array(e, names[side][2], 3, (int64_t[]){count, n, width}, tokens);
   xr_block_free(features);
+  xr_block_free(sets);
   xr_block_free(tokens);
   return status;
 }

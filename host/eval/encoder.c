@@ -103,7 +103,12 @@ static void take(const side *s, const xr_executor *executor, xr_var v, int64_t n
   memcpy(to + first * elements, xr_executor_value(executor, v), (size_t)(n * elements) * sizeof *to);
 }
 
-static xr_status run(const side *s, xr_executor *executor, const xr_sample_source *source, float *features, float *tokens) {
+/* Where the results of one side go. */
+typedef struct {
+  float *features, *sets, *tokens;
+} results;
+
+static xr_status run(const side *s, xr_executor *executor, const xr_sample_source *source, const results *to) {
   const int64_t batch = xr_shape_of(s->graph, s->model.features).dim[0], count = source->count;
   if (count) XR_TRY(feed(s, executor, source, 0, count < batch ? count : batch, batch));
   for (int64_t first = 0; first < count; first += batch) {
@@ -111,8 +116,9 @@ static xr_status run(const side *s, xr_executor *executor, const xr_sample_sourc
     XR_TRY(xr_executor_forward(executor, (xr_seed){0}));
     if (left) XR_TRY(feed(s, executor, source, first + n, left < batch ? left : batch, batch)); /* while the device works */
     XR_TRY(xr_executor_wait(executor));
-    take(s, executor, s->model.features, n, first, features);
-    if (tokens) take(s, executor, s->tokens, n, first, tokens);
+    take(s, executor, s->model.features, n, first, to->features);
+    if (to->sets) take(s, executor, s->model.sets, n, first, to->sets);
+    if (to->tokens) take(s, executor, s->tokens, n, first, to->tokens);
   }
   return XR_OK;
 }
@@ -124,13 +130,17 @@ int64_t xr_encoder_tokens(const xr_encoder *e, xr_encoder_side which) {
   return xr_shape_of(s->graph, s->model.tokens).dim[1];
 }
 
+int64_t xr_encoder_set_size(const xr_encoder *e) {
+  return e->image.model.sets.id ? xr_shape_of(e->image.graph, e->image.model.sets).dim[1] : 0;
+}
+
 xr_status xr_encode_samples(const xr_encoder *e, xr_encoder_side which, const xr_sample_source *source, void *memory, float *features,
-                            float *tokens) {
+                            float *sets, float *tokens) {
   xr_executor *executor;
   const side *s = side_of(e, which);
   XR_TRY(xr_executor_new(&executor, s->plan,
                          (xr_executor_options){.memory = memory, .no_graph = e->options.no_graph, .tf32 = e->options.tf32}));
-  xr_status status = run(s, executor, source, features, tokens);
+  xr_status status = run(s, executor, source, &(results){.features = features, .sets = sets, .tokens = tokens});
   xr_executor_free(executor);
   return status;
 }
@@ -164,7 +174,8 @@ static xr_status read_split(void *context, int64_t first, int64_t n, void *rows,
   return XR_OK;
 }
 
-xr_status xr_encode_side(const xr_encoder *e, xr_encoder_side which, xr_split_id split, void *memory, float *features, float *tokens) {
+xr_status xr_encode_side(const xr_encoder *e, xr_encoder_side which, xr_split_id split, void *memory, float *features, float *sets,
+                         float *tokens) {
   const xr_split *data = &e->task->dataset->splits[split];
   const xr_loader_options options = loader_options(e->task->config);
   split_source from = {.row_bytes = row_bytes(side_of(e, which))};
@@ -174,22 +185,28 @@ xr_status xr_encode_side(const xr_encoder *e, xr_encoder_side which, xr_split_id
   xr_status status = images ? xr_loader_open_images(&from.loader, e->task->dataset, split, &options)
                             : xr_loader_open_captions(&from.loader, e->task->dataset, split, e->task->tokenizer, &options);
   if (status == XR_OK) status = xr_loader_start_epoch(from.loader, 0, 0);
-  if (status == XR_OK) status = xr_encode_samples(e, which, &source, memory, features, tokens);
+  if (status == XR_OK) status = xr_encode_samples(e, which, &source, memory, features, sets, tokens);
   xr_loader_free(from.loader);
   return status;
 }
 
+static float *block_of(int64_t elements) { return xr_block_alloc((size_t)elements * sizeof(float)); }
+
 xr_status xr_encode_split(const xr_encoder *e, xr_split_id split, void *memory, xr_split_features *f) {
   const xr_split *data = &e->task->dataset->splits[split];
-  const int64_t width = e->task->config->model.embed;
-  *f = (xr_split_features){.image_count = (int64_t)data->image_count, .caption_count = (int64_t)data->caption_count, .width = width};
-  if (!data->image_count || !data->caption_count)
+  const int64_t width = e->task->config->model.embed, images = (int64_t)data->image_count, captions = (int64_t)data->caption_count,
+                set = xr_encoder_set_size(e);
+  *f = (xr_split_features){.image_count = images, .caption_count = captions, .width = width, .set_size = set};
+  if (!images || !captions)
     return xr_fail(XR_BAD_INPUT, "%s: the split %s is empty: there is nothing to evaluate", e->task->dataset->root, xr_split_name(split));
-  f->images = xr_block_alloc((size_t)(f->image_count * width) * sizeof(float));
-  f->captions = xr_block_alloc((size_t)(f->caption_count * width) * sizeof(float));
-  xr_status status = f->images && f->captions ? XR_OK : XR_NO_MEMORY;
-  if (status == XR_OK) status = xr_encode_side(e, XR_ENCODE_IMAGES, split, memory, f->images, NULL);
-  if (status == XR_OK) status = xr_encode_side(e, XR_ENCODE_TEXTS, split, memory, f->captions, NULL);
+  f->images = block_of(images * width);
+  f->captions = block_of(captions * width);
+  f->image_sets = set ? block_of(images * set * width) : NULL;
+  f->caption_sets = set ? block_of(captions * set * width) : NULL;
+  const bool complete = f->images && f->captions && (!set || (f->image_sets && f->caption_sets));
+  xr_status status = complete ? XR_OK : XR_NO_MEMORY;
+  if (status == XR_OK) status = xr_encode_side(e, XR_ENCODE_IMAGES, split, memory, f->images, f->image_sets, NULL);
+  if (status == XR_OK) status = xr_encode_side(e, XR_ENCODE_TEXTS, split, memory, f->captions, f->caption_sets, NULL);
   if (status != XR_OK) xr_split_features_free(f);
   return status;
 }
@@ -197,7 +214,9 @@ xr_status xr_encode_split(const xr_encoder *e, xr_split_id split, void *memory, 
 void xr_split_features_free(xr_split_features *f) {
   xr_block_free(f->images);
   xr_block_free(f->captions);
-  f->images = f->captions = NULL;
+  xr_block_free(f->image_sets);
+  xr_block_free(f->caption_sets);
+  f->images = f->captions = f->image_sets = f->caption_sets = NULL;
 }
 
 xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_features *f, int64_t top_k, xr_evaluation *result) {

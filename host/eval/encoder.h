@@ -37,19 +37,24 @@ typedef struct {
   void *context;
 } xr_sample_source;
 
-/* features [count, embed], tokens [count, N, embed] (NULL: not wanted): f32, not normalised. */
+/* features [count, embed], tokens [count, N, embed] (NULL: not wanted): f32, not normalised. sets [count, K, embed] (NULL: not wanted):
+ * f32, each row of length 1; the method has sets. */
 xr_status xr_encode_samples(const xr_encoder *encoder, xr_encoder_side side, const xr_sample_source *source, void *memory, float *features,
-                            float *tokens);
+                            float *sets, float *tokens);
 /* The N of one side; the encoder was made with options.tokens. */
 int64_t xr_encoder_tokens(const xr_encoder *encoder, xr_encoder_side side);
+/* The K of both sides; 0: the method has no sets. */
+int64_t xr_encoder_set_size(const xr_encoder *encoder);
 
 /* The same for all images or captions of a split of the task's data set. */
-xr_status xr_encode_side(const xr_encoder *encoder, xr_encoder_side side, xr_split_id split, void *memory, float *features, float *tokens);
+xr_status xr_encode_side(const xr_encoder *encoder, xr_encoder_side side, xr_split_id split, void *memory, float *features, float *sets,
+                         float *tokens);
 
-/* Both sides of a split: images [images, embed] and captions [captions, embed]. Fresh blocks (xr_block_free). */
+/* Both sides of a split: images [images, embed] and captions [captions, embed]; image_sets [images, set_size, embed] and caption_sets
+ * where the method has sets (else NULL, and set_size is 0). Fresh blocks (xr_block_free). */
 typedef struct {
-  float *images, *captions;
-  int64_t image_count, caption_count, width;
+  float *images, *captions, *image_sets, *caption_sets;
+  int64_t image_count, caption_count, width, set_size;
 } xr_split_features;
 xr_status xr_encode_split(const xr_encoder *encoder, xr_split_id split, void *memory, xr_split_features *features);
 void xr_split_features_free(xr_split_features *features);
