@@ -292,13 +292,12 @@ static xr_status cosines(xr_split_features *f) {
   return status;
 }
 
-enum { PART_BYTES = 256 << 20 }; /* of tokens that are held at once, if a batch is not more */
+enum { PART_BATCHES = 4 }; /* of samples whose tokens are held at once */
 
 static xr_status allocate(rerank *r, xr_arena *arena) {
   const xr_pair_scorer *s = r->s;
   const int64_t batch = s->task->config->eval.batch, most = s->image_tokens > s->text_tokens ? s->image_tokens : s->text_tokens;
-  const int64_t batches = (int64_t)PART_BYTES / (int64_t)sizeof(float) / (batch * most * r->width);
-  r->part = (batches > 1 ? batches : 1) * batch;
+  r->part = PART_BATCHES * batch;
   r->score = XR_NEW_ARRAY(arena, float, r->captions * r->best_count);
   r->first = XR_NEW_ARRAY(arena, int64_t, r->images + 1);
   r->pairs = XR_NEW_ARRAY(arena, int64_t, r->captions * r->best_count);
