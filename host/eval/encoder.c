@@ -236,10 +236,9 @@ xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_f
   for (int64_t i = 0; i < f->caption_count; i++) query_ids[i] = data->captions[i].pid;
   xr_evaluation_input in = {.queries = f->caption_count,
                             .gallery = f->image_count,
-                            .query_features = f->captions,
-                            .gallery_features = f->images,
+                            .query_features = {.data = f->captions},
+                            .gallery_features = {.data = f->images},
                             .width = f->width,
-                            .metric = XR_COSINE,
                             .query_ids = query_ids,
                             .gallery_ids = ids};
   if (f->scores) {
