@@ -242,8 +242,8 @@ xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_f
                             .query_ids = query_ids,
                             .gallery_ids = ids};
   if (f->scores) {
-    in.query_features = in.gallery_features = NULL;
-    in.scores = f->scores;
+    in.query_features = in.gallery_features = (xr_row_source){0};
+    in.scores = (xr_row_source){.data = f->scores};
   }
   xr_evaluation_options options = {
       .max_rank = task->config->eval.max_rank, .ties = xr_tie_rule_find(task->config->eval.ties), .top_k = top_k};

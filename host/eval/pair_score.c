@@ -8,7 +8,8 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "kernels/common/rows.h"
-#include "kernels/linear/gemm.h"
+#include "kernels/retrieval/score_tile.h"
+#include "kernels/retrieval/unit_rows.h"
 
 struct xr_pair_scorer {
   const xr_task *task;
@@ -256,39 +257,24 @@ xr_status xr_reorder_best(int64_t queries, int64_t gallery, int64_t count, const
   return XR_OK;
 }
 
-static void normalise(float *to, const float *from, int64_t rows, int64_t width) {
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < rows; i++) {
-    double squares = 0;
-    for (int64_t k = 0; k < width; k++) squares += (double)from[i * width + k] * (double)from[i * width + k];
-    const double length = sqrt(squares) > 1e-12 ? sqrt(squares) : 1e-12;
-    for (int64_t k = 0; k < width; k++) to[i * width + k] = (float)((double)from[i * width + k] / length);
-  }
-}
-
-/* Cosines [captions, images] into a new block. */
+/* Cosines [captions, images] into a new block: those that rank the images (kernels/retrieval/score_tile.h), to the bit. */
 static xr_status cosines(xr_split_features *f) {
-  float *rows = xr_block_alloc((size_t)((f->image_count + f->caption_count) * f->width) * sizeof *rows);
+  float *units = xr_block_alloc((size_t)((f->image_count + f->caption_count) * f->width) * sizeof *units);
   f->scores = xr_block_alloc((size_t)(f->caption_count * f->image_count) * sizeof *f->scores);
-  xr_status status = rows && f->scores ? XR_OK : XR_NO_MEMORY;
+  xr_score_tile tile = {.queries = f->caption_count, .gallery = f->image_count, .width = f->width, .items = units, .scores = f->scores};
+  void *workspace = xr_block_alloc(xr_score_tile_workspace(&tile));
+  xr_status status = units && f->scores && workspace ? XR_OK : XR_NO_MEMORY;
   if (status == XR_OK) {
-    float *queries = rows + f->image_count * f->width;
-    normalise(rows, f->images, f->image_count, f->width);
-    normalise(queries, f->captions, f->caption_count, f->width);
-    status = xr_gemm_cpu(&(xr_gemm){.m = f->caption_count,
-                                    .n = f->image_count,
-                                    .k = f->width,
-                                    .transpose_b = true,
-                                    .dtype = XR_F32,
-                                    .c_dtype = XR_F32,
-                                    .a = queries,
-                                    .b = rows,
-                                    .c = f->scores,
-                                    .lda = f->width,
-                                    .ldb = f->width,
-                                    .ldc = f->image_count});
+    float *queries = units + f->image_count * f->width;
+    tile.query = queries;
+    tile.workspace = workspace;
+    status = xr_unit_rows_cpu(&(xr_unit_rows){.rows = f->image_count, .width = f->width, .x = f->images, .y = units});
+    if (status == XR_OK)
+      status = xr_unit_rows_cpu(&(xr_unit_rows){.rows = f->caption_count, .width = f->width, .x = f->captions, .y = queries});
+    if (status == XR_OK) status = xr_score_tile_cpu(&tile);
   }
-  xr_block_free(rows);
+  xr_block_free(workspace);
+  xr_block_free(units);
   return status;
 }
 
