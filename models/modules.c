@@ -10,6 +10,7 @@
 #include "models/esa_embed.h"
 #include "models/esa_losses.h"
 #include "models/imfi.h"
+#include "models/match.h"
 #include "models/mlm.h"
 #include "models/spt.h"
 
@@ -110,6 +111,19 @@ static void build_imfi(xr_graph *g, xr_module_call *call) {
   output(call, "slots", slots);
 }
 
+static void build_match(xr_graph *g, xr_module_call *call) {
+  call->config->model.embed = call->size['D'];
+  const xr_model_context context = context_of(call);
+  const xr_match_input batch = {.scales = (int)call->config->imfi.taps_count,
+                                .image = call->in[2],
+                                .text = call->in[3],
+                                .end = call->in[4],
+                                .length = call->in[6],
+                                .joint_length = call->in[7]};
+  xr_var cosine = xr_cosines(g, "cosine", call->in[0], call->in[1]);
+  output(call, "loss", xr_match_loss(g, &context, &batch, cosine, call->in[5]));
+}
+
 static void build_crl(xr_graph *g, xr_module_call *call) {
   call->config->model.embed = call->size['D'];
   const xr_crl_input in = {
@@ -185,6 +199,12 @@ const xr_module xr_modules[] = {
      {FEATURE("global", "B, D"), FEATURE("tokens.0", "B, N, D"), OPTIONAL("tokens.1", "B, O, D"), OPTIONAL("tokens.2", "B, P, D"),
       OPTIONAL("tokens.3", "B, Q, D"), OPTIONAL_INTEGER("length", "B"), PARAMETER("imfi.query", "M, D")},
      build_imfi},
+    {"match",
+     "image-text matching on fused pairs; tokens of as many scales as imfi.taps has, a text's token by token",
+     "loss.match",
+     {FEATURE("image", "B, D"), FEATURE("text", "B, D"), FEATURE("image_tokens", "B, N, D"), FEATURE("text_tokens", "B, T, D"),
+      INTEGER("end", "B"), INTEGER("identity", "B"), OPTIONAL_INTEGER("length", "B"), OPTIONAL_INTEGER("joint_length", "B")},
+     build_match},
     {"crl",
      "combined representation of images and texts",
      "crl",

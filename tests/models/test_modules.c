@@ -120,6 +120,10 @@ static const module_case esa_cases[] = {
     {"esa_decoder", "esa_decoder", {ATTENDS}},
 };
 
+static const module_case match_cases[] = {
+    {"match", "match", {"imfi.taps=[6, 12]", "loss.match.negative=hard", "loss.mlm.layers=1"}},
+};
+
 /* A golden file each. */
 static const struct {
   const char *golden;
@@ -127,6 +131,7 @@ static const struct {
   size_t count;
 } tables[] = {
     {"modules", cases, sizeof cases / sizeof *cases},
+    {"match", match_cases, sizeof match_cases / sizeof *match_cases},
     {"modules_sets", set_cases, sizeof set_cases / sizeof *set_cases},
     {"modules_asm", asm_cases, sizeof asm_cases / sizeof *asm_cases},
     {"modules_esa", esa_cases, sizeof esa_cases / sizeof *esa_cases},
