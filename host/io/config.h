@@ -15,7 +15,7 @@
 
 #include "host/base/status.h"
 
-typedef enum { XR_CONFIG_IRRA, XR_CONFIG_CMSN } xr_config_method;
+typedef enum { XR_CONFIG_IRRA, XR_CONFIG_CMSN, XR_CONFIG_ESA } xr_config_method;
 typedef enum { XR_CONFIG_TOKENIZER_CLIP, XR_CONFIG_TOKENIZER_IRRA } xr_config_tokenizer;
 typedef enum { XR_CONFIG_NEAREST, XR_CONFIG_BILINEAR, XR_CONFIG_BICUBIC, XR_CONFIG_LANCZOS } xr_config_resize;
 typedef enum { XR_CONFIG_MASK_OFF, XR_CONFIG_MASK_SHARED, XR_CONFIG_MASK_INDEPENDENT } xr_config_mask_aug;
@@ -29,7 +29,8 @@ typedef enum {
   XR_CONFIG_IMFI_CROSS_MLM,
   XR_CONFIG_IMFI_SHARED_QUERY_CROSS_MLM,
   XR_CONFIG_IMFI_SPATIAL,
-  XR_CONFIG_IMFI_CONCAT
+  XR_CONFIG_IMFI_CONCAT,
+  XR_CONFIG_IMFI_CROSS_ATTN
 } xr_config_imfi;
 typedef enum {
   XR_CONFIG_CRL_OFF,
@@ -50,6 +51,36 @@ typedef enum {
 typedef enum { XR_CONFIG_SPT_THREE_TIER, XR_CONFIG_SPT_SSAN_CR, XR_CONFIG_SPT_SOFT } xr_config_spt;
 typedef enum { XR_CONFIG_SEMI_MEAN, XR_CONFIG_SEMI_HARD, XR_CONFIG_SEMI_RANDOM } xr_config_semi;
 typedef enum { XR_CONFIG_NEGATIVE_HARD, XR_CONFIG_NEGATIVE_SEMI_HARD, XR_CONFIG_NEGATIVE_RANDOM } xr_config_negative;
+typedef enum { XR_CONFIG_MATCH_HARD, XR_CONFIG_MATCH_DRAWN } xr_config_match; /* as xr_match_negative */
+typedef enum {
+  XR_CONFIG_ESA_SLOT,
+  XR_CONFIG_ESA_QUERY,
+  XR_CONFIG_ESA_PIE,
+  XR_CONFIG_ESA_TOPK,
+  XR_CONFIG_ESA_CLUSTER,
+  XR_CONFIG_ESA_DECODER
+} xr_config_esa;
+typedef enum { XR_CONFIG_TOKENS_INNER, XR_CONFIG_TOKENS_WITH_END } xr_config_text_tokens;
+typedef enum {
+  XR_CONFIG_SET_SMOOTH_CHAMFER,
+  XR_CONFIG_SET_CHAMFER,
+  XR_CONFIG_SET_MIL,
+  XR_CONFIG_SET_AVERAGE,
+  XR_CONFIG_SET_OPTIMAL,
+  XR_CONFIG_SET_ALIGNED
+} xr_config_set_similarity;
+typedef enum {
+  XR_CONFIG_ASM_NEG_SEM,
+  XR_CONFIG_ASM_FIXED,
+  XR_CONFIG_ASM_POS_RATIO,
+  XR_CONFIG_ASM_QUALITY,
+  XR_CONFIG_ASM_COMMONALITY,
+  XR_CONFIG_ASM_ASMR
+} xr_config_asm;
+typedef enum { XR_CONFIG_SEMANTIC_TEXT, XR_CONFIG_SEMANTIC_IMAGE, XR_CONFIG_SEMANTIC_BOTH, XR_CONFIG_SEMANTIC_EMA } xr_config_semantic;
+typedef enum { XR_CONFIG_REDUCE_HARDEST, XR_CONFIG_REDUCE_SUM, XR_CONFIG_REDUCE_LSE } xr_config_reduction;
+typedef enum { XR_CONFIG_POSITIVES_PAIRED, XR_CONFIG_POSITIVES_ALL, XR_CONFIG_POSITIVES_SOFT } xr_config_positives;
+typedef enum { XR_CONFIG_MMD_LAPLACE, XR_CONFIG_MMD_GAUSS } xr_config_mmd;
 typedef enum { XR_CONFIG_SAMPLER_RANDOM, XR_CONFIG_SAMPLER_IDENTITY } xr_config_sampler;
 typedef enum { XR_CONFIG_ADAM, XR_CONFIG_ADAMW, XR_CONFIG_SGD } xr_config_optimizer;
 typedef enum { XR_CONFIG_COSINE, XR_CONFIG_MULTISTEP, XR_CONFIG_CONSTANT } xr_config_schedule;
@@ -121,11 +152,22 @@ typedef struct {
     uint32_t taps_count, text_taps_count;
     int64_t queries, heads;
     double gamma0;
+    int64_t rerank;
   } imfi;
   struct {
     xr_config_crl kind;
     bool stop_gradient;
   } crl;
+  struct {
+    xr_config_esa kind;
+    int64_t set_size, depth, heads, head_width;
+    double dropout;
+    bool post_norm, shared_queries;
+    xr_config_text_tokens text_tokens;
+    double image_ratio, text_ratio;
+    xr_config_set_similarity similarity;
+    double sharpness, score_weight;
+  } esa;
   struct {
     struct {
       double weight, temperature, semi_weight;
@@ -137,6 +179,12 @@ typedef struct {
       double weight, probability, mask_share, random_share;
       int64_t layers;
     } mlm;
+    struct {
+      double weight;
+      xr_config_match negative;
+      double temperature;
+      int64_t layers;
+    } match;
     struct {
       double weight;
       xr_config_cria kind;
@@ -154,6 +202,25 @@ typedef struct {
       double temperature;
       bool intra;
     } spt;
+    struct {
+      double weight;
+      xr_config_asm kind;
+      double margin, margin_min, margin_max, distance_scale;
+      xr_config_semantic semantic_source;
+      double momentum;
+      bool stretch;
+      xr_config_reduction reduction;
+      double temperature;
+      xr_config_positives positives;
+    } asm_; /* key "asm", which is a word of C */
+    struct {
+      double weight;
+      xr_config_mmd kernel;
+      double gamma;
+    } mmd;
+    struct {
+      double weight;
+    } uniformity, diversity;
   } loss;
   struct {
     double flip, erase;

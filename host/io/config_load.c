@@ -158,8 +158,13 @@ static bool grows(const int64_t *values, uint32_t count) {
 /* CMSN's taps end with the tower's last block: its tokens are the last scale. */
 static bool ends_at(const int64_t *taps, uint32_t count, int64_t layers) { return count && taps[count - 1] == layers; }
 
+/* ESA: is element k of an image's set made as element k of a caption's? */
+static bool pairs_elements(const xr_config *c) {
+  return c->esa.shared_queries || c->esa.kind == XR_CONFIG_ESA_DECODER || c->esa.kind == XR_CONFIG_ESA_TOPK;
+}
+
 static xr_status check_pairs(xr_arena *arena, const xr_yaml *tree, const xr_config *c) {
-  const bool cmsn = c->method == XR_CONFIG_CMSN, own_taps = c->imfi.text_taps_count > 0;
+  const bool cmsn = c->method == XR_CONFIG_CMSN, esa = c->method == XR_CONFIG_ESA, own_taps = c->imfi.text_taps_count > 0;
   const pair_rule rules[] = {
       {c->vision.width % c->vision.heads != 0, {"vision.width", "vision.heads"}, "the heads share the width, which must be their multiple"},
       {c->text.width % c->text.heads != 0, {"text.width", "text.heads"}, "the heads share the width, which must be their multiple"},
@@ -193,6 +198,18 @@ static xr_status check_pairs(xr_arena *arena, const xr_yaml *tree, const xr_conf
             !ends_at(c->imfi.text_taps, c->imfi.text_taps_count, c->text.layers)),
        {"imfi.text_taps", "text.layers"},
        "as many blocks as imfi.taps, growing, the last one the tower's last"},
+      {cmsn && c->imfi.mode == XR_CONFIG_IMFI_CROSS_ATTN && c->loss.match.weight <= 0,
+       {"imfi.mode", "loss.match.weight"},
+       "cross_attn fuses pairs for the matching loss, which needs a weight"},
+      {esa && c->loss.asm_.margin_min > c->loss.asm_.margin_max,
+       {"loss.asm.margin_min", "loss.asm.margin_max"},
+       "the smaller margin comes first"},
+      {esa && c->esa.score_weight > 0 && c->loss.asm_.weight == 0,
+       {"esa.score_weight", "loss.asm.weight"},
+       "nothing trains the sets to tell people apart; esa.score_weight: 0 ranks by the global features"},
+      {esa && c->esa.similarity == XR_CONFIG_SET_ALIGNED && !pairs_elements(c),
+       {"esa.similarity", "esa.shared_queries"},
+       "element k of an image and of a caption mean the same only where they start from the same query"},
   };
   for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
     if (rules[i].wrong) return misfit(arena, tree, &rules[i]);

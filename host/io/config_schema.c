@@ -6,7 +6,7 @@
 
 /* ---- words */
 
-static const cyaml_strval_t methods[] = {{"irra", XR_CONFIG_IRRA}, {"cmsn", XR_CONFIG_CMSN}};
+static const cyaml_strval_t methods[] = {{"irra", XR_CONFIG_IRRA}, {"cmsn", XR_CONFIG_CMSN}, {"esa", XR_CONFIG_ESA}};
 static const cyaml_strval_t tokenizers[] = {{"clip", XR_CONFIG_TOKENIZER_CLIP}, {"irra", XR_CONFIG_TOKENIZER_IRRA}};
 static const cyaml_strval_t resizes[] = {
     {"nearest", XR_CONFIG_NEAREST}, {"bilinear", XR_CONFIG_BILINEAR}, {"bicubic", XR_CONFIG_BICUBIC}, {"lanczos", XR_CONFIG_LANCZOS}};
@@ -23,7 +23,8 @@ static const cyaml_strval_t imfi_modes[] = {{"off", XR_CONFIG_IMFI_OFF},
                                             {"cross_mlm", XR_CONFIG_IMFI_CROSS_MLM},
                                             {"shared_query+cross_mlm", XR_CONFIG_IMFI_SHARED_QUERY_CROSS_MLM},
                                             {"spatial", XR_CONFIG_IMFI_SPATIAL},
-                                            {"concat", XR_CONFIG_IMFI_CONCAT}};
+                                            {"concat", XR_CONFIG_IMFI_CONCAT},
+                                            {"cross_attn", XR_CONFIG_IMFI_CROSS_ATTN}};
 static const cyaml_strval_t crl_kinds[] = {{"off", XR_CONFIG_CRL_OFF},
                                            {"mlp", XR_CONFIG_CRL_MLP},
                                            {"gated", XR_CONFIG_CRL_GATED},
@@ -41,6 +42,29 @@ static const cyaml_strval_t spt_kinds[] = {
 static const cyaml_strval_t semis[] = {{"mean", XR_CONFIG_SEMI_MEAN}, {"hard", XR_CONFIG_SEMI_HARD}, {"random", XR_CONFIG_SEMI_RANDOM}};
 static const cyaml_strval_t negatives[] = {
     {"hard", XR_CONFIG_NEGATIVE_HARD}, {"semi_hard", XR_CONFIG_NEGATIVE_SEMI_HARD}, {"random", XR_CONFIG_NEGATIVE_RANDOM}};
+static const cyaml_strval_t match_negatives[] = {{"hard", XR_CONFIG_MATCH_HARD}, {"drawn", XR_CONFIG_MATCH_DRAWN}};
+static const cyaml_strval_t esa_kinds[] = {{"slot", XR_CONFIG_ESA_SLOT},       {"query", XR_CONFIG_ESA_QUERY},
+                                           {"pie", XR_CONFIG_ESA_PIE},         {"topk", XR_CONFIG_ESA_TOPK},
+                                           {"cluster", XR_CONFIG_ESA_CLUSTER}, {"decoder", XR_CONFIG_ESA_DECODER}};
+static const cyaml_strval_t text_tokens[] = {{"inner", XR_CONFIG_TOKENS_INNER}, {"with_end", XR_CONFIG_TOKENS_WITH_END}};
+static const cyaml_strval_t set_similarities[] = {{"smooth_chamfer", XR_CONFIG_SET_SMOOTH_CHAMFER},
+                                                  {"chamfer", XR_CONFIG_SET_CHAMFER},
+                                                  {"mil", XR_CONFIG_SET_MIL},
+                                                  {"avg", XR_CONFIG_SET_AVERAGE},
+                                                  {"optimal", XR_CONFIG_SET_OPTIMAL},
+                                                  {"aligned", XR_CONFIG_SET_ALIGNED}};
+static const cyaml_strval_t asm_kinds[] = {{"neg_sem", XR_CONFIG_ASM_NEG_SEM},         {"fixed", XR_CONFIG_ASM_FIXED},
+                                           {"pos_ratio", XR_CONFIG_ASM_POS_RATIO},     {"quality", XR_CONFIG_ASM_QUALITY},
+                                           {"commonality", XR_CONFIG_ASM_COMMONALITY}, {"asmr", XR_CONFIG_ASM_ASMR}};
+static const cyaml_strval_t semantics[] = {{"text", XR_CONFIG_SEMANTIC_TEXT},
+                                           {"image", XR_CONFIG_SEMANTIC_IMAGE},
+                                           {"both", XR_CONFIG_SEMANTIC_BOTH},
+                                           {"ema", XR_CONFIG_SEMANTIC_EMA}};
+static const cyaml_strval_t reductions[] = {
+    {"hardest", XR_CONFIG_REDUCE_HARDEST}, {"sum", XR_CONFIG_REDUCE_SUM}, {"lse", XR_CONFIG_REDUCE_LSE}};
+static const cyaml_strval_t positives[] = {
+    {"paired", XR_CONFIG_POSITIVES_PAIRED}, {"all_same_pid", XR_CONFIG_POSITIVES_ALL}, {"all_same_pid_soft", XR_CONFIG_POSITIVES_SOFT}};
+static const cyaml_strval_t mmd_kernels[] = {{"laplace", XR_CONFIG_MMD_LAPLACE}, {"gauss", XR_CONFIG_MMD_GAUSS}};
 static const cyaml_strval_t samplers[] = {{"random", XR_CONFIG_SAMPLER_RANDOM}, {"identity", XR_CONFIG_SAMPLER_IDENTITY}};
 static const cyaml_strval_t optimizers[] = {{"adam", XR_CONFIG_ADAM}, {"adamw", XR_CONFIG_ADAMW}, {"sgd", XR_CONFIG_SGD}};
 static const cyaml_strval_t schedules[] = {
@@ -116,22 +140,46 @@ static const cyaml_schema_field_t imfi_fields[] = {WORD(imfi_type, mode, imfi_mo
                                                    INT(imfi_type, queries),
                                                    INT(imfi_type, heads),
                                                    FLOAT(imfi_type, gamma0),
+                                                   INT(imfi_type, rerank),
                                                    CYAML_FIELD_END};
 
 SECTION_TYPE(crl) crl_type;
 static const cyaml_schema_field_t crl_fields[] = {WORD(crl_type, kind, crl_kinds), BOOL(crl_type, stop_gradient), CYAML_FIELD_END};
 
+SECTION_TYPE(esa) esa_type;
+static const cyaml_schema_field_t esa_fields[] = {WORD(esa_type, kind, esa_kinds),
+                                                  INT(esa_type, set_size),
+                                                  INT(esa_type, depth),
+                                                  INT(esa_type, heads),
+                                                  INT(esa_type, head_width),
+                                                  FLOAT(esa_type, dropout),
+                                                  BOOL(esa_type, post_norm),
+                                                  BOOL(esa_type, shared_queries),
+                                                  WORD(esa_type, text_tokens, text_tokens),
+                                                  FLOAT(esa_type, image_ratio),
+                                                  FLOAT(esa_type, text_ratio),
+                                                  WORD(esa_type, similarity, set_similarities),
+                                                  FLOAT(esa_type, sharpness),
+                                                  FLOAT(esa_type, score_weight),
+                                                  CYAML_FIELD_END};
+
 SECTION_TYPE(loss) loss_type;
 SECTION_TYPE(loss.sdm) sdm_type;
 SECTION_TYPE(loss.id) id_type;
 SECTION_TYPE(loss.mlm) mlm_type;
+SECTION_TYPE(loss.match) match_type;
 SECTION_TYPE(loss.cria) cria_type;
 SECTION_TYPE(loss.spt) spt_type;
+SECTION_TYPE(loss.asm_) asm_type;
+SECTION_TYPE(loss.mmd) mmd_type;
+SECTION_TYPE(loss.uniformity) weight_type;
 static const cyaml_schema_field_t sdm_fields[] = {FLOAT(sdm_type, weight), FLOAT(sdm_type, temperature), FLOAT(sdm_type, semi_weight),
                                                   CYAML_FIELD_END};
 static const cyaml_schema_field_t id_fields[] = {FLOAT(id_type, weight), FLOAT(id_type, smoothing), CYAML_FIELD_END};
 static const cyaml_schema_field_t mlm_fields[] = {FLOAT(mlm_type, weight),     INT(mlm_type, layers),         FLOAT(mlm_type, probability),
                                                   FLOAT(mlm_type, mask_share), FLOAT(mlm_type, random_share), CYAML_FIELD_END};
+static const cyaml_schema_field_t match_fields[] = {FLOAT(match_type, weight), WORD(match_type, negative, match_negatives),
+                                                    FLOAT(match_type, temperature), INT(match_type, layers), CYAML_FIELD_END};
 static const cyaml_schema_field_t cria_fields[] = {FLOAT(cria_type, weight),       WORD(cria_type, kind, cria_kinds),
                                                    FLOAT(cria_type, separation),   FLOAT(cria_type, separation_margin),
                                                    FLOAT(cria_type, classify),     FLOAT(cria_type, hinge_margin),
@@ -142,8 +190,34 @@ static const cyaml_schema_field_t spt_fields[] = {
     FLOAT(spt_type, m1),      FLOAT(spt_type, beta),           FLOAT(spt_type, gamma),       FLOAT(spt_type, m3),
     BOOL(spt_type, adaptive), INT(spt_type, adapt_from_step),  FLOAT(spt_type, temperature), BOOL(spt_type, intra),
     CYAML_FIELD_END};
-static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm),  SECTION(loss_type, id),  SECTION(loss_type, mlm),
-                                                   SECTION(loss_type, cria), SECTION(loss_type, spt), CYAML_FIELD_END};
+static const cyaml_schema_field_t asm_fields[] = {FLOAT(asm_type, weight),
+                                                  WORD(asm_type, kind, asm_kinds),
+                                                  FLOAT(asm_type, margin),
+                                                  FLOAT(asm_type, margin_min),
+                                                  FLOAT(asm_type, margin_max),
+                                                  FLOAT(asm_type, distance_scale),
+                                                  WORD(asm_type, semantic_source, semantics),
+                                                  FLOAT(asm_type, momentum),
+                                                  BOOL(asm_type, stretch),
+                                                  WORD(asm_type, reduction, reductions),
+                                                  FLOAT(asm_type, temperature),
+                                                  WORD(asm_type, positives, positives),
+                                                  CYAML_FIELD_END};
+static const cyaml_schema_field_t mmd_fields[] = {FLOAT(mmd_type, weight), WORD(mmd_type, kernel, mmd_kernels), FLOAT(mmd_type, gamma),
+                                                  CYAML_FIELD_END};
+static const cyaml_schema_field_t uniformity_fields[] = {FLOAT(weight_type, weight), CYAML_FIELD_END};
+#define diversity_fields uniformity_fields
+static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm),
+                                                   SECTION(loss_type, id),
+                                                   SECTION(loss_type, mlm),
+                                                   SECTION(loss_type, match),
+                                                   SECTION(loss_type, cria),
+                                                   SECTION(loss_type, spt),
+                                                   CYAML_FIELD_MAPPING("asm", CYAML_FLAG_DEFAULT, loss_type, asm_, asm_fields),
+                                                   SECTION(loss_type, mmd),
+                                                   SECTION(loss_type, uniformity),
+                                                   SECTION(loss_type, diversity),
+                                                   CYAML_FIELD_END};
 
 SECTION_TYPE(augment) augment_type;
 static const cyaml_schema_field_t augment_fields[] = {
@@ -223,6 +297,7 @@ static const cyaml_schema_field_t config_fields[] = {TEXT(xr_config, name),
                                                      SECTION(xr_config, model),
                                                      SECTION(xr_config, imfi),
                                                      SECTION(xr_config, crl),
+                                                     SECTION(xr_config, esa),
                                                      SECTION(xr_config, loss),
                                                      SECTION(xr_config, augment),
                                                      SECTION(xr_config, sampler),
@@ -277,6 +352,10 @@ const xr_config_rule xr_config_rules[] = {
     {.path = "imfi.queries", .minimum = 1, .maximum = 16},
     {.path = "imfi.heads", .minimum = 1, .maximum = 256},
     {.path = "imfi.gamma0", .minimum = -10, .maximum = 10},
+    {.path = "imfi.rerank", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.match.weight", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.match.temperature", .minimum = 1e-4, .maximum = 100},
+    {.path = "loss.match.layers", .minimum = 1, .maximum = 64},
     {.path = "loss.cria.weight", .minimum = 0, .maximum = 1e6},
     {.path = "loss.cria.separation", .minimum = 0, .maximum = 1e6},
     {.path = "loss.cria.separation_margin", .minimum = 0, .maximum = 2},
@@ -291,6 +370,26 @@ const xr_config_rule xr_config_rules[] = {
     {.path = "loss.spt.m3", .minimum = 0, .maximum = 2},
     {.path = "loss.spt.adapt_from_step", .minimum = 0, .maximum = 1e12},
     {.path = "loss.spt.temperature", .minimum = 1e-4, .maximum = 100},
+    {.path = "esa.set_size", .minimum = 1, .maximum = 16},
+    {.path = "esa.depth", .minimum = 1, .maximum = 16},
+    {.path = "esa.heads", .minimum = 1, .maximum = 64},
+    {.path = "esa.head_width", .minimum = 8, .maximum = 1024},
+    {.path = "esa.dropout", .minimum = 0, .maximum = 0.95},
+    {.path = "esa.image_ratio", .minimum = 0, .maximum = 1},
+    {.path = "esa.text_ratio", .minimum = 0, .maximum = 1},
+    {.path = "esa.sharpness", .minimum = 0.01, .maximum = 1000},
+    {.path = "esa.score_weight", .minimum = 0, .maximum = 1},
+    {.path = "loss.asm.weight", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.asm.margin", .minimum = 0, .maximum = 2},
+    {.path = "loss.asm.margin_min", .minimum = 0, .maximum = 2},
+    {.path = "loss.asm.margin_max", .minimum = 0, .maximum = 2},
+    {.path = "loss.asm.distance_scale", .minimum = 1e-4, .maximum = 1e4},
+    {.path = "loss.asm.momentum", .minimum = 0, .maximum = 0.999999},
+    {.path = "loss.asm.temperature", .minimum = 1e-4, .maximum = 100},
+    {.path = "loss.mmd.weight", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.mmd.gamma", .minimum = 1e-4, .maximum = 1e4},
+    {.path = "loss.uniformity.weight", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.diversity.weight", .minimum = 0, .maximum = 1e6},
     {.path = "augment.flip", .minimum = 0, .maximum = 1},
     {.path = "augment.pad", .minimum = 0, .maximum = 1024},
     {.path = "augment.erase", .minimum = 0, .maximum = 1},

@@ -20,10 +20,12 @@ static xr_status record(xr_model *m) {
   m->task->method->train(m->graph, &m->task->context, &m->inputs);
   XR_TRY(xr_graph_status(m->graph));
   XR_TRY(xr_plan_new(&m->plan, m->graph, m->inputs.total, (xr_plan_options){.backend = m->options.backend}));
-  XR_TRY(xr_encoder_new(
-      &m->encoder, m->task, m->parameters,
-      (xr_encoder_options){
-          .compute = compute_dtype(c), .backend = m->options.backend, .no_graph = m->options.no_graph, .tf32 = c->model.tf32}));
+  XR_TRY(xr_encoder_new(&m->encoder, m->task, m->parameters,
+                        (xr_encoder_options){.compute = compute_dtype(c),
+                                             .backend = m->options.backend,
+                                             .no_graph = m->options.no_graph,
+                                             .tf32 = c->model.tf32,
+                                             .rank = true}));
   xr_parameters_lay_out(m->parameters, parameter_options(m));
   return XR_OK;
 }
@@ -101,7 +103,8 @@ xr_status xr_feed_training(const xr_graph *g, const xr_training_graph *inputs, x
   XR_TRY(copy_input(g, e, inputs->decisions, batch->decisions));
   XR_TRY(copy_input(g, e, inputs->ids, batch->tokens));
   XR_TRY(copy_input(g, e, inputs->length, batch->lengths));
-  XR_TRY(xr_feed_joint_length(e, inputs->joint_length, inputs->joint_scales, batch->lengths, batch->size));
+  XR_TRY(xr_feed_lengths(e, inputs->joint_length, inputs->joint_scales, 0, batch->lengths, batch->size));
+  XR_TRY(xr_feed_lengths(e, inputs->words, 1, inputs->words_without, batch->lengths, batch->size));
   XR_TRY(copy_masked(g, inputs, e, batch));
   XR_TRY(copy_input(g, e, inputs->identity, batch->labels));
   XR_TRY(copy_input(g, e, inputs->image, batch->image_ids));

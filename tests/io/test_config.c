@@ -346,7 +346,7 @@ Test(config, wrong_types_name_the_expected_one) {
                ":1:22: 'optimizer.groups[0]' takes a mapping of keys (match, lr_factor, weight_decay_factor, eps), not 'x'");
   expect_error("optimizer: {groups: x}\n", ":1:21: 'optimizer.groups' takes a sequence of mappings, not 'x'");
   expect_error("optimizer:\n  groups:\n    - lr_factor: 3\n", ":3:7: 'optimizer.groups[0]' lacks the key 'match'");
-  expect_error("- a\n", ":1:1: 'the configuration' takes a mapping of keys (name, method, data, image, vision, text, model, imfi, crl, loss, "
+  expect_error("- a\n", ":1:1: 'the configuration' takes a mapping of keys (name, method, data, image, vision, text, model, imfi, crl, esa, loss, "
                         "augment, sampler, optimizer, schedule, train, eval, paper, ablation), not a sequence");
 }
 
@@ -457,6 +457,6 @@ Test(config, override_errors_name_the_override) {
   expect_override_error("=5", "an override is written key.sub=value");
   expect_override_error("train..epochs=5", "a dot has no key before or after it");
   expect_override_error(".epochs=5", "a dot has no key before or after it");
-  expect_override_error("base=x.yaml", "unknown key 'base'; the keys here are name, method, data, image, vision, text, model, imfi, crl, loss, "
+  expect_override_error("base=x.yaml", "unknown key 'base'; the keys here are name, method, data, image, vision, text, model, imfi, crl, esa, loss, "
                                        "augment, sampler, optimizer, schedule, train, eval, paper, ablation");
 }
