@@ -31,25 +31,22 @@ xr_asm_options xr_asm_options_of(const xr_model_context *context) {
                           .momentum = (float)c->loss.asm_.momentum};
 }
 
-static xr_var constant_cosines(xr_graph *g, const char *name, xr_var feature) {
-  xr_var constant = xr_detach(g, name, feature);
-  return xr_cosines(g, name, constant, constant);
-}
-
-/* f32 [B, B]: what samples have in common */
+/* f32 [B, B]: what samples have in common. The loss takes no gradient of it, so that none of these nodes has one. */
 static xr_var semantics(xr_graph *g, const xr_asm_options *o, xr_var image, xr_var text, xr_var identity) {
+  const bool of_image = o->source == XR_ASM_IMAGE || o->source == XR_ASM_BOTH, of_text = o->source != XR_ASM_IMAGE;
+  if ((of_image && !image.id) || (of_text && !text.id))
+    return xr_graph_fail(g, XR_BAD_ARGUMENT, "margins of this kind and source need the %s feature", of_text && !text.id ? "text" : "image");
   switch (o->source) {
   case XR_ASM_TEXT:
-    return constant_cosines(g, "text", text);
+    return xr_cosines(g, "text", text, text);
   case XR_ASM_IMAGE:
-    return constant_cosines(g, "image", image);
-  case XR_ASM_BOTH: {
-    xr_var sum = xr_add_of(g, "both", constant_cosines(g, "text", text), constant_cosines(g, "image", image));
-    return xr_scale_by(g, "mean", sum, 0.5f);
-  }
+    return xr_cosines(g, "image", image, image);
+  case XR_ASM_BOTH:
+    return xr_scale_by(g, "mean", xr_add_of(g, "both", xr_cosines(g, "text", text, text), xr_cosines(g, "image", image, image)), 0.5f);
   default: {
-    xr_var unit = xr_l2_normalize_rows(g, "unit", xr_detach(g, "text", text));
-    return constant_cosines(g, "remembered", xr_feature_memory_of(g, "memory", unit, identity, o->classes, o->momentum));
+    xr_var unit = xr_l2_normalize_rows(g, "unit", text);
+    xr_var remembered = xr_feature_memory_of(g, "memory", unit, identity, o->classes, o->momentum);
+    return xr_cosines(g, "remembered", remembered, remembered);
   }
   }
 }

@@ -21,7 +21,9 @@ xr_bench_sizes xr_bench_paper_sizes(int64_t batch) {
                           .classes = 11003,
                           .vocabulary = 49408,
                           .masked = (batch * 15 + 3) / 4,
-                          .parameters = 155262203};
+                          .parameters = 155262203,
+                          .captions = 6156,
+                          .gallery = 3074};
 }
 
 xr_bench_sizes xr_bench_small_sizes(int64_t batch) {
@@ -43,7 +45,9 @@ xr_bench_sizes xr_bench_small_sizes(int64_t batch) {
                           .classes = 13,
                           .vocabulary = 101,
                           .masked = 5,
-                          .parameters = 40003};
+                          .parameters = 40003,
+                          .captions = 25,
+                          .gallery = 70};
 }
 
 /* ---- values of integers */

@@ -1,109 +1,35 @@
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/base/memory.h"
 #include "host/eval/evaluate.h"
 #include "host/eval/result_json.h"
-#include "host/io/npy.h"
-#include "kernels/common/threads.h"
 #include "tools/commands.h"
-#include "tools/options.h"
 #include "tools/output.h"
 #include "tools/print_evaluation.h"
+#include "tools/rank_input.h"
+#include "tools/run_options.h"
 
 static const xr_command_text text = {
     .name = "rank",
     .usage = "(--query Q.npy --gallery G.npy | --scores S.npy | --distances D.npy) --query-ids I.npy --gallery-ids I.npy [options]",
     .summary = "Evaluates features or scores made anywhere: CMC, mAP and mINP, exact, with a stated tie rule.",
     .example = "  xreid rank --query text.npy --gallery image.npy --query-ids text_ids.npy --gallery-ids image_ids.npy\n"
+               "  xreid rank --query t.npy --gallery i.npy --query-sets ts.npy --gallery-sets is.npy --set-weight 0.5 \\\n"
+               "             --query-ids text_ids.npy --gallery-ids image_ids.npy\n"
                "  xreid rank --distances d.npy --query-ids q.npy --gallery-ids g.npy --protocol market \\\n"
                "             --query-cameras qc.npy --gallery-cameras gc.npy --json -"};
 
-static const char *const metric_names[] = {[XR_COSINE] = "cosine", [XR_DOT] = "dot", [XR_EUCLIDEAN] = "euclidean"};
-enum { METRICS = sizeof metric_names / sizeof *metric_names };
-
 typedef struct {
-  const char *query, *gallery, *scores, *distances, *query_ids, *gallery_ids, *query_cameras, *gallery_cameras;
-  const char *metric, *protocol, *ties, *topk_out, *json;
-  int64_t max_rank, top_k, threads;
+  xr_rank_files files;
+  xr_run_options run;
+  const char *metric, *set_similarity, *set_weight, *set_sharpness;
+  const char *protocol, *ties, *ap, *topk_out, *json;
+  int64_t max_rank, top_k, memory;
+  /* from the above */
+  xr_score_rule rule;
+  xr_evaluation_options how;
 } rank_options;
-
-/* The input's arrays live in mapped files or, converted, in the arena. */
-enum { MAX_FILES = 8 };
-typedef struct {
-  xr_arena *arena;
-  xr_npy *file[MAX_FILES];
-  int files;
-} loaded;
-
-static int find_name(const char *const *names, int count, const char *name) {
-  for (int i = 0; i < count; i++)
-    if (strcmp(names[i], name) == 0) return i;
-  return -1;
-}
-
-static xr_status load(loaded *l, const char *path, int rank, const char *shape, xr_npy **file) {
-  XR_TRY(xr_npy_open(file, path));
-  l->file[l->files++] = *file;
-  if ((*file)->rank != rank) return xr_fail(XR_BAD_SHAPE, "%s: has %d dimensions, %s is expected", path, (*file)->rank, shape);
-  return XR_OK;
-}
-
-/* A matrix of float32, or of float16 (widened, which is exact). */
-static xr_status load_floats(loaded *l, const char *path, const char *shape, const float **data, int64_t dim[2]) {
-  xr_npy *file;
-  XR_TRY(load(l, path, 2, shape, &file));
-  memcpy(dim, file->dim, 2 * sizeof *dim);
-  *data = file->data;
-  if (file->dtype == XR_F32) return XR_OK;
-  if (file->dtype != XR_F16)
-    return xr_fail(XR_BAD_INPUT, "%s: holds %s, float32 or float16 is expected; save .astype('float32')", path, xr_dtype_name(file->dtype));
-  float *wide = XR_NEW_ARRAY(l->arena, float, file->count);
-  if (!wide) return XR_NO_MEMORY;
-  xr_npy_to_f32(file, wide);
-  *data = wide;
-  return XR_OK;
-}
-
-static xr_status load_integers(loaded *l, const char *path, const char *side, int64_t count, const int64_t **data) {
-  xr_npy *file;
-  XR_TRY(load(l, path, 1, "one number for each item", &file));
-  if (file->dim[0] != count)
-    return xr_fail(XR_BAD_SHAPE, "%s: has %" PRId64 " entries, the %s has %" PRId64 " rows", path, file->dim[0], side, count);
-  *data = file->data;
-  if (file->dtype == XR_I64) return XR_OK;
-  if (file->dtype != XR_I32)
-    return xr_fail(XR_BAD_INPUT, "%s: holds %s, int64 is expected; save .astype('int64')", path, xr_dtype_name(file->dtype));
-  int64_t *wide = XR_NEW_ARRAY(l->arena, int64_t, count);
-  if (!wide) return XR_NO_MEMORY;
-  for (int64_t i = 0; i < count; i++) wide[i] = ((const int32_t *)file->data)[i];
-  *data = wide;
-  return XR_OK;
-}
-
-static xr_status load_input(loaded *l, const rank_options *o, xr_evaluation_input *in) {
-  int64_t dim[2], gallery_dim[2];
-  if (o->query) {
-    XR_TRY(load_floats(l, o->query, "[Q, D]", &in->query_features, dim));
-    XR_TRY(load_floats(l, o->gallery, "[G, D]", &in->gallery_features, gallery_dim));
-    if (dim[1] != gallery_dim[1])
-      return xr_fail(XR_BAD_SHAPE, "%s has features of %" PRId64 " elements, %s of %" PRId64, o->query, dim[1], o->gallery, gallery_dim[1]);
-    in->width = dim[1];
-    in->gallery = gallery_dim[0];
-  } else {
-    in->distances = o->distances != NULL;
-    XR_TRY(load_floats(l, in->distances ? o->distances : o->scores, "[Q, G]", &in->scores, dim));
-    in->gallery = dim[1];
-  }
-  in->queries = dim[0];
-  XR_TRY(load_integers(l, o->query_ids, "query side", in->queries, &in->query_ids));
-  XR_TRY(load_integers(l, o->gallery_ids, "gallery side", in->gallery, &in->gallery_ids));
-  if (o->query_cameras) XR_TRY(load_integers(l, o->query_cameras, "query side", in->queries, &in->query_cameras));
-  if (o->gallery_cameras) XR_TRY(load_integers(l, o->gallery_cameras, "gallery side", in->gallery, &in->gallery_cameras));
-  return XR_OK;
-}
 
 static xr_status write_results(const rank_options *o, const xr_evaluation *r) {
   if (o->topk_out) XR_TRY(xr_npy_write(o->topk_out, XR_I64, 2, (int64_t[]){r->queries, r->top_k}, r->top_index));
@@ -115,110 +41,119 @@ static xr_status write_results(const rank_options *o, const xr_evaluation *r) {
   return status;
 }
 
+/* A number, or NaN. */
+static float number(const char *digits) {
+  char *end;
+  const float value = strtof(digits, &end);
+  return *digits && !*end ? value : NAN;
+}
+
 /* -1 when the options make sense together. */
-static int check_options(const rank_options *o, int positional) {
-  if (positional) return xr_usage_error(&text, "takes no arguments besides its options");
-  int sources = (o->query || o->gallery) + (o->scores != NULL) + (o->distances != NULL);
-  if (sources != 1) return xr_usage_error(&text, "needs --query and --gallery, or --scores, or --distances: one of the three");
-  if ((o->query != NULL) != (o->gallery != NULL)) return xr_usage_error(&text, "--query and --gallery go together");
-  if (!o->query_ids || !o->gallery_ids) return xr_usage_error(&text, "needs --query-ids and --gallery-ids");
-  if ((o->top_k > 0) != (o->topk_out != NULL)) return xr_usage_error(&text, "--topk and --topk-out go together");
-  if (o->metric && !o->query) return xr_usage_error(&text, "--metric needs features: --query and --gallery");
-  if (o->metric && find_name(metric_names, METRICS, o->metric) < 0)
-    return xr_usage_error(&text, "there is no metric '%s': cosine, dot, euclidean", o->metric);
-  if (xr_tie_rule_find(o->ties) == XR_TIE_RULES)
-    return xr_usage_error(&text, "there is no tie rule '%s': lower-index, best, worst", o->ties);
-  const xr_protocol *protocol = xr_protocol_find(o->protocol);
-  if (!protocol) return xr_usage_error(&text, "there is no protocol '%s': %s", o->protocol, xr_protocol_names());
-  if (protocol->needs_cameras && (!o->query_cameras || !o->gallery_cameras))
-    return xr_usage_error(&text, "the protocol %s needs --query-cameras and --gallery-cameras", protocol->name);
+static int check_files(const xr_rank_files *f) {
+  const int matrices = (f->scores != NULL) + (f->distances != NULL), rows = f->query || f->gallery || f->query_sets || f->gallery_sets;
+  if (matrices + rows != 1) return xr_usage_error(&text, "needs --query and --gallery, or --scores, or --distances: one of the three");
+  if (!f->query != !f->gallery) return xr_usage_error(&text, "--query and --gallery go together");
+  if (!f->query_sets != !f->gallery_sets) return xr_usage_error(&text, "--query-sets and --gallery-sets go together");
+  if (!f->query_ids || !f->gallery_ids) return xr_usage_error(&text, "needs --query-ids and --gallery-ids");
   return -1;
 }
 
+static int check_rule(rank_options *o) {
+  const bool features = o->files.query != NULL, sets = o->files.query_sets != NULL;
+  if (o->metric && !features) return xr_usage_error(&text, "--metric needs features: --query and --gallery");
+  if (!sets && (o->set_similarity || o->set_weight || o->set_sharpness))
+    return xr_usage_error(&text, "--set-similarity, --set-weight and --set-sharpness need sets: --query-sets and --gallery-sets");
+  o->rule = (xr_score_rule){.metric = o->metric ? xr_metric_find(o->metric) : XR_COSINE,
+                            .set_kind = o->set_similarity ? xr_set_kind_find(o->set_similarity) : XR_SET_SMOOTH_CHAMFER,
+                            .set_weight = o->set_weight ? number(o->set_weight)
+                                          : !sets       ? 0
+                                          : features    ? 0.5f
+                                                        : 1,
+                            .set_sharpness = o->set_sharpness ? number(o->set_sharpness) : 16};
+  if (o->rule.metric == XR_METRICS) return xr_usage_error(&text, "there is no metric '%s': cosine, dot, euclidean", o->metric);
+  if (o->rule.set_kind == XR_SET_KINDS)
+    return xr_usage_error(&text, "there is no similarity '%s': smooth_chamfer, chamfer, mil, avg, optimal, aligned", o->set_similarity);
+  if (!(o->rule.set_weight >= 0 && o->rule.set_weight <= 1)) return xr_usage_error(&text, "--set-weight takes a number from 0 to 1");
+  if (!(o->rule.set_sharpness > 0)) return xr_usage_error(&text, "--set-sharpness takes a number above 0");
+  if (sets && !features && o->rule.set_weight < 1) return xr_usage_error(&text, "sets without features have the weight 1");
+  return -1;
+}
+
+static int check_options(rank_options *o, int positional) {
+  if (positional) return xr_usage_error(&text, "takes no arguments besides its options");
+  int wrong = check_files(&o->files);
+  if (wrong < 0) wrong = check_rule(o);
+  if (wrong >= 0) return wrong;
+  if ((o->top_k > 0) != (o->topk_out != NULL)) return xr_usage_error(&text, "--topk and --topk-out go together");
+  o->files.mapped_bytes = (size_t)o->memory << 20;
+  o->how = (xr_evaluation_options){.protocol = xr_protocol_find(o->protocol),
+                                   .max_rank = o->max_rank,
+                                   .ties = xr_tie_rule_find(o->ties),
+                                   .ap = xr_ap_kind_find(o->ap),
+                                   .top_k = o->top_k,
+                                   .memory_bytes = (size_t)o->memory << 20};
+  if (o->how.ties == XR_TIE_RULES) return xr_usage_error(&text, "there is no tie rule '%s': lower-index, best, worst", o->ties);
+  if (o->how.ap == XR_AP_KINDS) return xr_usage_error(&text, "there is no average precision '%s': step, trapezoid", o->ap);
+  if (!o->how.protocol) return xr_usage_error(&text, "there is no protocol '%s': %s", o->protocol, xr_protocol_names());
+  if (o->how.protocol->needs_cameras && (!o->files.query_cameras || !o->files.gallery_cameras))
+    return xr_usage_error(&text, "the protocol %s needs --query-cameras and --gallery-cameras", o->protocol);
+  return xr_apply_run_options(&text, &o->run);
+}
+
+static xr_status rank(const rank_options *o) {
+  xr_rank_arrays arrays;
+  xr_evaluation_input in = {.rule = o->rule};
+  xr_evaluation result = {0};
+  xr_status status = xr_rank_load(&arrays, &o->files, &in);
+  if (status == XR_OK) status = xr_evaluate(&in, &o->how, &result);
+  if (status == XR_OK) status = write_results(o, &result);
+  xr_evaluation_free(&result);
+  xr_rank_close(&arrays);
+  return status;
+}
+
+#define FILE_OPTION(NAME, AT, ARGUMENT, HELP) \
+  { .name = NAME, .kind = XR_TEXT, .value = &o.files.AT, .argument = ARGUMENT, .help = HELP }
+#define NAME_OPTION(NAME, AT, ARGUMENT, HELP) \
+  { .name = NAME, .kind = XR_TEXT, .value = &o.AT, .argument = ARGUMENT, .help = HELP }
+#define COUNT_OPTION(NAME, AT, ARGUMENT, HELP, MAXIMUM) \
+  { .name = NAME, .kind = XR_INTEGER, .value = &o.AT, .argument = ARGUMENT, .help = HELP, .minimum = 1, .maximum = MAXIMUM }
+
 int xr_command_rank(int argc, char **argv) {
-  rank_options o = {.protocol = "text-to-image", .ties = xr_tie_rule_names[XR_TIES_LOWER_INDEX], .max_rank = 50};
+  rank_options o = {
+      .protocol = "text-to-image", .ties = xr_tie_rule_names[XR_TIES_LOWER_INDEX], .ap = xr_ap_kind_names[XR_AP_STEP], .max_rank = 50};
   const xr_option options[] = {
-      {.name = "query", .kind = XR_TEXT, .value = &o.query, .argument = "Q.npy", .help = "query features, float32 or float16 [Q, D]"},
-      {.name = "gallery", .kind = XR_TEXT, .value = &o.gallery, .argument = "G.npy", .help = "gallery features [G, D]"},
-      {.name = "metric", .kind = XR_TEXT, .value = &o.metric, .argument = "NAME", .help = "cosine (default), dot or euclidean"},
-      {.name = "scores",
-       .kind = XR_TEXT,
-       .value = &o.scores,
-       .argument = "S.npy",
-       .help = "scores instead of features, float32 [Q, G], higher is better"},
-      {.name = "distances", .kind = XR_TEXT, .value = &o.distances, .argument = "D.npy", .help = "the same, lower is better"},
-      {.name = "query-ids", .kind = XR_TEXT, .value = &o.query_ids, .argument = "I.npy", .help = "identities of the queries, int64 [Q]"},
-      {.name = "gallery-ids",
-       .kind = XR_TEXT,
-       .value = &o.gallery_ids,
-       .argument = "I.npy",
-       .help = "identities of the gallery, int64 [G]"},
-      {.name = "query-cameras",
-       .kind = XR_TEXT,
-       .value = &o.query_cameras,
-       .argument = "C.npy",
-       .help = "cameras of the queries, int64 [Q]"},
-      {.name = "gallery-cameras",
-       .kind = XR_TEXT,
-       .value = &o.gallery_cameras,
-       .argument = "C.npy",
-       .help = "cameras of the gallery, int64 [G]"},
-      {.name = "protocol", .kind = XR_TEXT, .value = &o.protocol, .argument = "NAME", .help = "text-to-image (default), regdb or market"},
-      {.name = "max-rank",
-       .kind = XR_INTEGER,
-       .value = &o.max_rank,
-       .argument = "N",
-       .help = "length of the CMC (default 50)",
-       .minimum = 1,
-       .maximum = INT32_MAX},
-      {.name = "ties",
-       .kind = XR_TEXT,
-       .value = &o.ties,
-       .argument = "RULE",
-       .help = "equal scores: lower-index (default), best or worst case"},
-      {.name = "topk",
-       .kind = XR_INTEGER,
-       .value = &o.top_k,
-       .argument = "K",
-       .help = "also find each query's K best gallery items",
-       .minimum = 1,
-       .maximum = INT32_MAX},
-      {.name = "topk-out",
-       .kind = XR_TEXT,
-       .value = &o.topk_out,
-       .argument = "FILE.npy",
-       .help = "where their indices go, int64 [Q, K]; -1 behind the last"},
-      {.name = "threads",
-       .kind = XR_INTEGER,
-       .value = &o.threads,
-       .argument = "N",
-       .help = "processor threads (default: all); the result does not depend on it",
-       .minimum = 1,
-       .maximum = 1024},
-      {.name = "json",
-       .kind = XR_TEXT,
-       .value = &o.json,
-       .argument = "FILE",
-       .help = "also write the result as JSON; - for stdout, without the table"},
+      FILE_OPTION("query", query, "Q.npy", "query features, float32 or float16 [Q, D]"),
+      FILE_OPTION("gallery", gallery, "G.npy", "gallery features [G, D]; may be larger than memory"),
+      NAME_OPTION("metric", metric, "NAME", "cosine (default), dot or euclidean"),
+      FILE_OPTION("query-sets", query_sets, "Q.npy", "embedding sets of the queries [Q, K, D], with or without features"),
+      FILE_OPTION("gallery-sets", gallery_sets, "G.npy", "embedding sets of the gallery [G, K, D]"),
+      NAME_OPTION("set-similarity", set_similarity, "NAME", "smooth_chamfer (default), chamfer, mil, avg, optimal or aligned"),
+      NAME_OPTION("set-weight", set_weight, "W", "score = (1 - W) metric + W similarity of the sets; default 0.5"),
+      NAME_OPTION("set-sharpness", set_sharpness, "A", "of smooth_chamfer; default 16"),
+      FILE_OPTION("scores", scores, "S.npy", "scores instead of features, float32 [Q, G], higher is better"),
+      FILE_OPTION("distances", distances, "D.npy", "the same, lower is better"),
+      FILE_OPTION("query-ids", query_ids, "I.npy", "identities of the queries, int64 [Q]"),
+      FILE_OPTION("gallery-ids", gallery_ids, "I.npy", "identities of the gallery, int64 [G]"),
+      FILE_OPTION("query-cameras", query_cameras, "C.npy", "cameras of the queries, int64 [Q]"),
+      FILE_OPTION("gallery-cameras", gallery_cameras, "C.npy", "cameras of the gallery, int64 [G]"),
+      NAME_OPTION("protocol", protocol, "NAME", "text-to-image (default), sysu-mm01, regdb, llcm or market"),
+      COUNT_OPTION("max-rank", max_rank, "N", "length of the CMC (default 50)", INT32_MAX),
+      NAME_OPTION("ties", ties, "RULE", "equal scores: lower-index (default), best or worst case"),
+      NAME_OPTION("ap", ap, "KIND", "average precision: step (default), or trapezoid as in some older papers"),
+      COUNT_OPTION("topk", top_k, "K", "also find each query's K best gallery items", INT32_MAX),
+      NAME_OPTION("topk-out", topk_out, "FILE.npy", "where their indices go, int64 [Q, K]; -1 behind the last"),
+      NAME_OPTION("device", run.device, "cpu|cuda|cuda:N|auto", "where to compute; default: $XREID_DEVICE, else auto"),
+      COUNT_OPTION("threads", run.threads, "N", "processor threads (default: all); the result does not depend on it", 1024),
+      COUNT_OPTION("memory", memory, "MIB", "for blocks of rows and scores (default 128, CUDA 1024); the result does not depend on it",
+                   1 << 20),
+      NAME_OPTION("json", json, "FILE", "also write the result as JSON; - for stdout, without the table"),
   };
   int positional, wrong = xr_parse_options(&text, options, sizeof options / sizeof *options, argc, argv, &positional);
   if (wrong < 0) wrong = check_options(&o, positional);
+  xr_device device;
+  if (wrong < 0) wrong = xr_open_device(&text, &o.run, &device);
   if (wrong >= 0) return wrong;
-  if (o.threads) xr_threads_set((int)o.threads);
-  loaded l = {.arena = xr_arena_new()};
-  xr_evaluation_input in = {.metric = o.metric ? (xr_metric)find_name(metric_names, METRICS, o.metric) : XR_COSINE};
-  xr_evaluation result = {0};
-  xr_status status = l.arena ? load_input(&l, &o, &in) : XR_NO_MEMORY;
-  if (status == XR_OK) {
-    const xr_evaluation_options how = {.protocol = xr_protocol_find(o.protocol),
-                                       .max_rank = o.max_rank,
-                                       .ties = xr_tie_rule_find(o.ties),
-                                       .top_k = o.top_k};
-    status = xr_evaluate(&in, &how, &result);
-  }
-  if (status == XR_OK) status = write_results(&o, &result);
-  xr_evaluation_free(&result);
-  for (int i = 0; i < l.files; i++) xr_npy_close(l.file[i]);
-  xr_arena_free(l.arena);
-  return status == XR_OK ? XR_EXIT_DONE : xr_command_failed();
+  o.how.backend = device.backend;
+  return rank(&o) == XR_OK ? XR_EXIT_DONE : xr_command_failed();
 }

@@ -2,14 +2,18 @@
 
 #include <jansson.h>
 
-static json_t *curve(const xr_evaluation *trials, size_t count) {
+static json_t *curve(const double *values, int64_t length) {
   json_t *array = json_array();
-  for (int64_t k = 0; k < trials->cmc_length; k++) {
-    double sum = 0;
-    for (size_t t = 0; t < count; t++) sum += trials[t].cmc[k];
-    json_array_append_new(array, json_real(sum / (double)count));
-  }
+  for (int64_t k = 0; k < length; k++) json_array_append_new(array, json_real(values[k]));
   return array;
+}
+
+/* "cmc", "id_cmc" where there is one, "mAP", "mINP". */
+static void put_measures(json_t *to, const xr_evaluation *r) {
+  json_object_set_new(to, "cmc", curve(r->cmc, r->cmc_length));
+  if (r->id_cmc) json_object_set_new(to, "id_cmc", curve(r->id_cmc, r->id_cmc_length));
+  json_object_set_new(to, "mAP", json_real(r->mAP));
+  json_object_set_new(to, "mINP", json_real(r->mINP));
 }
 
 static char *finish(json_t *object) {
@@ -20,20 +24,26 @@ static char *finish(json_t *object) {
 }
 
 char *xr_rank_json(const xr_evaluation *r) {
-  return finish(json_pack("{s:I, s:I, s:I, s:I, s:o, s:f, s:f, s:I}", "queries", (json_int_t)r->queries, "gallery", (json_int_t)r->gallery,
-                          "valid", (json_int_t)r->valid, "unmatched", (json_int_t)r->unmatched, "cmc", curve(r, 1), "mAP", r->mAP, "mINP",
-                          r->mINP, "ties_at_positives", (json_int_t)r->ties_at_positives));
+  json_t *object = json_pack("{s:I, s:I, s:I, s:I}", "queries", (json_int_t)r->queries, "gallery", (json_int_t)r->gallery, "valid",
+                             (json_int_t)r->valid, "unmatched", (json_int_t)r->unmatched);
+  put_measures(object, r);
+  json_object_set_new(object, "ties_at_positives", json_integer((json_int_t)r->ties_at_positives));
+  return finish(object);
 }
 
 char *xr_eval_json(const xr_evaluation *trials, size_t count) {
+  xr_evaluation mean;
+  if (xr_evaluation_mean(trials, count, &mean) != XR_OK) return NULL;
+  json_t *object = json_pack("{s:s, s:I, s:I, s:I}", "protocol", mean.protocol->name, "queries", (json_int_t)mean.queries, "gallery",
+                             (json_int_t)mean.gallery, "valid", (json_int_t)mean.valid);
   json_t *list = json_array();
-  double mAP = 0, mINP = 0;
   for (size_t t = 0; t < count; t++) {
-    mAP += trials[t].mAP;
-    mINP += trials[t].mINP;
-    json_array_append_new(list, json_pack("{s:o, s:f, s:f}", "cmc", curve(&trials[t], 1), "mAP", trials[t].mAP, "mINP", trials[t].mINP));
+    json_t *one = json_object();
+    put_measures(one, &trials[t]);
+    json_array_append_new(list, one);
   }
-  return finish(json_pack("{s:s, s:I, s:I, s:I, s:o, s:f, s:f, s:o}", "protocol", trials->protocol->name, "queries",
-                          (json_int_t)trials->queries, "gallery", (json_int_t)trials->gallery, "valid", (json_int_t)trials->valid, "cmc",
-                          curve(trials, count), "mAP", mAP / (double)count, "mINP", mINP / (double)count, "trials", list));
+  put_measures(object, &mean);
+  json_object_set_new(object, "trials", list);
+  xr_evaluation_free(&mean);
+  return finish(object);
 }

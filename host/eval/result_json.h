@@ -5,9 +5,10 @@
 
 #include "host/eval/evaluate.h"
 
-/* {"queries":n,"gallery":n,"valid":n,"unmatched":n,"cmc":[..],"mAP":x,"mINP":x,"ties_at_positives":n} */
+/* {"queries":n,"gallery":n,"valid":n,"unmatched":n,"cmc":[..],"id_cmc":[..],"mAP":x,"mINP":x,"ties_at_positives":n}
+ * "id_cmc" only where the protocol has one; in the next, too. */
 char *xr_rank_json(const xr_evaluation *result);
 
 /* {"protocol":..,"queries":n,"gallery":n,"valid":n,"cmc":[..],"mAP":x,"mINP":x,"trials":[{"cmc":[..],"mAP":x,"mINP":x},..]}
- * trials[count >= 1] of one protocol and one CMC length; the values outside "trials" are means over them, the counts the first's. */
+ * trials[count >= 1] of one protocol; the values outside "trials" are their mean (evaluate.h). */
 char *xr_eval_json(const xr_evaluation *trials, size_t count);

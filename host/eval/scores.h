@@ -1,22 +1,31 @@
-/* Where an evaluation's scores come from: strips of rows made from features or copied from a matrix. Higher is better. */
+/* Where an evaluation's scores come from: tiles and single pairs, made from features and sets (scorer.h) or copied from a matrix. Higher
+ * is better. Also decides how much of each side is worked on at a time. */
 #pragma once
 
 #include "host/eval/evaluate.h"
-
-/* Products are always computed for this many queries at once, the last ones padded with zeros: the shape of the product, and with it
- * the order of its sums, does not depend on how many rows a strip has. */
-enum { XR_SCORE_BLOCK = 256 };
+#include "host/eval/scorer.h"
 
 typedef struct {
   const xr_evaluation_input *in;
-  const float *gallery;      /* [G, D]: the input's features or, for cosine, `normalized` */
-  float *normalized;         /* [G, D] */
-  float *minus_half_squares; /* [G], -|g|^2 / 2; euclidean only */
-  float *queries;            /* [XR_SCORE_BLOCK, D] */
+  xr_backend backend;
+  xr_stream stream;
+  /* Queries are loaded `chunk` at a time, items `block` at a time; a tile is up to `tile_rows` queries x the loaded items. */
+  int64_t chunk, block, tile_rows, pairs;
+  int64_t first[XR_SIDES], count[XR_SIDES]; /* what is loaded */
+  xr_scorer *scorer;                        /* NULL for a matrix */
+  float *tile;                              /* of the backend, [tile_rows, block] */
+  float *copied;                            /* plain memory for rows of a matrix: the tile itself on the CPU */
 } xr_score_source;
 
-xr_status xr_score_source_open(xr_score_source *source, const xr_evaluation_input *in);
+/* `memory_bytes` is shared out among the rows of both sides and the tile. On failure there is nothing to close. */
+xr_status xr_score_source_open(xr_score_source *source, const xr_evaluation_input *in, size_t memory_bytes, xr_backend backend);
 void xr_score_source_close(xr_score_source *source);
 
-/* Scores of queries first .. first+count-1 into strip [count rounded up to XR_SCORE_BLOCK, G]; rows from `count` on are not defined. */
-xr_status xr_score_strip(const xr_score_source *source, int64_t first, int64_t count, float *strip);
+/* Rows first .. first + count - 1 of a side, up to `chunk` or `block`; for_tiles: see scorer.h. */
+xr_status xr_score_source_load(xr_score_source *source, xr_side side, int64_t first, int64_t count, bool for_tiles);
+
+/* source->tile [count, loaded items]: queries `first` .. of those loaded (numbered in the whole evaluation). */
+xr_status xr_score_source_tile(xr_score_source *source, int64_t first, int64_t count);
+
+/* scores[i] of pairs[i], up to `pairs` at a time, numbered from the first loaded query and item. Plain memory. */
+xr_status xr_score_source_pairs(xr_score_source *source, const xr_score_pair *pairs, int64_t count, float *scores);

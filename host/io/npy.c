@@ -194,6 +194,16 @@ void xr_npy_close(xr_npy *file) {
   free(file);
 }
 
+void xr_npy_advance(const xr_npy *file, size_t offset, size_t done, size_t next) {
+  if (file->copy || !file->map) return;
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), map = (uintptr_t)file->map, map_end = map + file->map_bytes;
+  const uintptr_t from = ((uintptr_t)file->data + offset) / page * page, to = ((uintptr_t)file->data + offset + done) / page * page;
+  uintptr_t end = to + next;
+  if (end > map_end) end = map_end;
+  if (to > from && from >= map) madvise((void *)from, to - from, MADV_DONTNEED); /* advice: nothing is lost when it is not taken */
+  if (end > to) madvise((void *)to, end - to, MADV_WILLNEED);
+}
+
 void xr_npy_to_f32(const xr_npy *file, float *out) {
   xr_stored_tensor flat = {.dtype = file->dtype, .rank = 1, .dim = {file->count}, .data = file->data};
   xr_stored_to_f32(&flat, out);

@@ -30,6 +30,10 @@ void xr_npy_close(xr_npy *file); /* NULL is allowed */
 /* Copies and converts any element type to f32: out[file->count]. */
 void xr_npy_to_f32(const xr_npy *file, float *out);
 
+/* For files that are read once from front to back and may be larger than memory: `done` bytes from `offset` of the data on are not needed
+ * any more and leave memory, the `next` bytes behind them are fetched in the background. */
+void xr_npy_advance(const xr_npy *file, size_t offset, size_t done, size_t next);
+
 /* Writes data [dim[0], .., dim[rank-1]] as version 1.0; appears under `path` whole or not at all.
  * npy has no bf16: XR_UNSUPPORTED. */
 xr_status xr_npy_write(const char *path, xr_dtype dtype, int rank, const int64_t *dim, const void *data);

@@ -5,11 +5,11 @@
  *   worst        items of the query's identity stand behind the others: a lower bound */
 #pragma once
 
-#include <stdint.h>
+#include "kernels/common/math.h"
 
 typedef enum { XR_TIES_LOWER_INDEX, XR_TIES_BEST, XR_TIES_WORST, XR_TIE_RULES } xr_tie_rule;
 
 /* Items with the same score as a positive (an item of the query's identity) precede it when their index is below this bound. */
-static inline int64_t xr_tie_bound(xr_tie_rule rule, int64_t positive_index) {
+XR_MATH_INLINE int64_t xr_tie_bound(xr_tie_rule rule, int64_t positive_index) {
   return rule == XR_TIES_LOWER_INDEX ? positive_index : rule == XR_TIES_BEST ? 0 : INT64_MAX;
 }

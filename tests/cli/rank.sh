@@ -56,6 +56,44 @@ expect_json "W8 unmatched, regdb" '{"queries":2,"gallery":1,"valid":1,"unmatched
 
 expect_json "market" '{"queries":2,"gallery":4,"valid":2,"unmatched":0,"cmc":[0.0,0.5,0.5,1.0],"mAP":0.375,"mINP":0.375,"ties_at_positives":0}' "${market[@]}" "${cameras[@]}" --protocol market
 
+# example NAME PROTOCOL EXPECTED ARGUMENTS...: distances with cameras; two times, with the least memory, too
+example() {
+  local name=$1 protocol=$2 expected=$3
+  shift 3
+  local arguments=(--distances "$(f "${name}_distances")" --protocol "$protocol")
+  for what in query-ids query-cameras gallery-ids gallery-cameras; do arguments+=("--$what" "$(f "${name}_${what//-/_}")"); done
+  expect_json "$name" "$expected" "${arguments[@]}" "$@"
+  expect_json "$name, 1 MiB" "$expected" "${arguments[@]}" --memory 1 --threads 1 "$@"
+}
+
+example w3 regdb '{"queries":3,"gallery":4,"valid":2,"unmatched":1,"cmc":[0.5,0.5,1.0,1.0],"mAP":0.625,"mINP":0.58333333333333326,"ties_at_positives":0}'
+example w4 sysu-mm01 '{"queries":2,"gallery":6,"valid":2,"unmatched":0,"cmc":[0.5,0.5,1.0],"id_cmc":[0.5,1.0,1.0],"mAP":0.51666666666666661,"mINP":0.3666666666666667,"ties_at_positives":0}' --max-rank 3
+example w4 sysu-mm01 '{"queries":2,"gallery":6,"valid":2,"unmatched":0,"cmc":[0.5,0.5,1.0,1.0,1.0,1.0],"id_cmc":[0.5,1.0,1.0],"mAP":0.51666666666666661,"mINP":0.3666666666666667,"ties_at_positives":0}'
+example w5 llcm '{"queries":2,"gallery":4,"valid":2,"unmatched":0,"cmc":[0.0,0.0,1.0],"id_cmc":[0.0,0.5,1.0],"mAP":0.33333333333333331,"mINP":0.33333333333333331,"ties_at_positives":0}' --max-rank 3
+example w6 sysu-mm01 '{"queries":1,"gallery":6,"valid":1,"unmatched":0,"cmc":[0.0,1.0,1.0,1.0,1.0,1.0],"id_cmc":[0.0,1.0,1.0],"mAP":0.41666666666666663,"mINP":0.33333333333333331,"ties_at_positives":0}'
+example w7 sysu-mm01 '{"queries":3,"gallery":3,"valid":2,"unmatched":1,"cmc":[0.5,1.0,1.0],"id_cmc":[0.5,1.0,1.0],"mAP":0.75,"mINP":0.75,"ties_at_positives":0}'
+example w12 market '{"queries":2,"gallery":4,"valid":2,"unmatched":0,"cmc":[0.0,0.5,0.5,1.0],"mAP":0.375,"mINP":0.375,"ties_at_positives":0}'
+expect_json "trapezoid W1" "${json1/0.47500000000000003/0.39027777777777778}" --scores "$(f w1_scores)" "${w1[@]}" --ap trapezoid
+
+# Sets: alone, mixed with features, of every kind.
+sets=(--query-sets "$(f sets_query)" --gallery-sets "$(f sets_gallery)")
+features=(--query "$(f features_query)" --gallery "$(f features_gallery)")
+cosine=$("$XREID" rank "${features[@]}" "${w1[@]}" --json -)
+for kind in smooth_chamfer chamfer mil avg optimal aligned; do
+  expect_json "sets, $kind" "$cosine" "${sets[@]}" "${w1[@]}" --set-similarity $kind
+  expect_json "half $kind" "$cosine" "${sets[@]}" "${features[@]}" "${w1[@]}" --set-similarity $kind --set-weight 0.5
+done
+expect_json "sets without weight" "$json1" "${sets[@]}" "${features[@]}" "${w1[@]}" --metric dot --set-weight 0
+expect_refusal 2 "--query-sets and --gallery-sets go together" "${features[@]}" "${sets[@]:0:2}" "${w1[@]}"
+expect_refusal 2 "need sets" "${features[@]}" "${w1[@]}" --set-weight 0.5
+expect_refusal 2 "takes a number from 0 to 1" "${features[@]}" "${sets[@]}" "${w1[@]}" --set-weight 1.5
+expect_refusal 2 "takes a number above 0" "${features[@]}" "${sets[@]}" "${w1[@]}" --set-sharpness x
+expect_refusal 2 "there is no similarity 'hausdorff'" "${sets[@]}" "${w1[@]}" --set-similarity hausdorff
+expect_refusal 2 "have the weight 1" "${sets[@]}" "${w1[@]}" --set-weight 0.5
+expect_refusal 1 "euclidean gives an order" "${sets[@]}" "${features[@]}" "${w1[@]}" --metric euclidean
+expect_refusal 1 "w1_scores.npy: has 2 dimensions, [Q, K, D] is expected" --query-sets "$(f w1_scores)" "${sets[@]:2}" "${w1[@]}"
+expect_refusal 2 "there is no average precision 'area'" "${features[@]}" "${w1[@]}" --ap area
+
 # The table, the JSON file beside it, and the best items.
 "$XREID" rank --scores "$(f w1_scores)" "${w1[@]}" --json "$work/r.json" --topk 3 --topk-out "$work/top.npy" >"$work/table" 2>&1 || fail "table: exit $?"
 [ "$(cat "$work/r.json")" = "$json1" ] || fail "the JSON file differs"
@@ -81,7 +119,8 @@ expect_refusal 2 "one of the three" "${w1[@]}"
 expect_refusal 2 "one of the three" "${w2[@]}" --distances "$(f w1_distances)"
 expect_refusal 2 "--query and --gallery go together" --query "$(f features_query)" "${w1[@]}"
 expect_refusal 2 "needs --query-ids and --gallery-ids" "${w2[@]:0:4}"
-expect_refusal 2 "there is no protocol 'sysu-mm01': text-to-image, regdb, market" "${w2[@]}" --protocol sysu-mm01
+expect_refusal 2 "there is no protocol 'veri': text-to-image, sysu-mm01, regdb, llcm, market" "${w2[@]}" --protocol veri
+expect_refusal 2 "sysu-mm01 needs --query-cameras" "${w2[@]}" --protocol sysu-mm01
 expect_refusal 2 "market needs --query-cameras" "${w2[@]}" --protocol market
 expect_refusal 2 "there is no tie rule 'higher'" "${w2[@]}" --ties higher
 expect_refusal 2 "there is no metric 'manhattan'" --query a --gallery b "${w1[@]}" --metric manhattan
