@@ -79,6 +79,11 @@ xr_set_similarity_options xr_esa_similarity(const xr_config *c) {
   return (xr_set_similarity_options){.kind = similarities[c->esa.similarity], .sharpness = (float)c->esa.sharpness};
 }
 
+xr_mmd_options xr_esa_mmd_options(const xr_config *c) {
+  return (xr_mmd_options){.kernel = c->loss.mmd.kernel == XR_CONFIG_MMD_GAUSS ? XR_MMD_GAUSS : XR_MMD_LAPLACE,
+                          .gamma = (float)c->loss.mmd.gamma};
+}
+
 /* Triplets on the similarities of all images' and captions' sets. */
 static xr_var semantic_margin(xr_graph *g, const xr_model_context *context, const side *v, const side *t, xr_training_graph *out) {
   const xr_asm_options options = xr_asm_options_of(context);
@@ -89,9 +94,7 @@ static xr_var semantic_margin(xr_graph *g, const xr_model_context *context, cons
 
 /* What keeps a set's elements apart, and both modalities' elements in one place. */
 static void add_regularisers(xr_graph *g, const xr_config *c, const side *v, const side *t, xr_training_graph *out) {
-  const xr_mmd_options mmd = {.kernel = c->loss.mmd.kernel == XR_CONFIG_MMD_GAUSS ? XR_MMD_GAUSS : XR_MMD_LAPLACE,
-                              .gamma = (float)c->loss.mmd.gamma};
-  if (c->loss.mmd.weight > 0) xr_add_loss(out, "mmd", c->loss.mmd.weight, xr_esa_mmd(g, v->set.sets, t->set.sets, mmd));
+  if (c->loss.mmd.weight > 0) xr_add_loss(out, "mmd", c->loss.mmd.weight, xr_esa_mmd(g, v->set.sets, t->set.sets, xr_esa_mmd_options(c)));
   if (c->loss.uniformity.weight > 0)
     xr_add_loss(out, "uniformity", c->loss.uniformity.weight, xr_esa_uniformity(g, v->set.residual, t->set.residual));
   if (c->loss.diversity.weight > 0) xr_add_loss(out, "diversity", c->loss.diversity.weight, xr_esa_diversity(g, v->set.sets, t->set.sets));

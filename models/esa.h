@@ -21,3 +21,4 @@ extern const xr_method xr_esa;
 bool xr_esa_wants_sets(const xr_config *config);
 /* How the configuration compares sets. */
 xr_set_similarity_options xr_esa_similarity(const xr_config *config);
+xr_mmd_options xr_esa_mmd_options(const xr_config *config);

@@ -67,8 +67,8 @@ static xr_var keys_and_values(xr_graph *g, xr_var tokens) {
   return xr_linear_of(g, xr_layernorm_of(g, tokens, "ln_k", EPS), "attn.kv", 2 * width, powf((float)width, -0.5f), (xr_linear_options){0});
 }
 
-/* All scales' tokens as one scale. A text's valid tokens stay in front: token by token, scale by scale. */
-static xr_var concatenate(xr_graph *g, int scales, const xr_var *tokens) {
+xr_var xr_imfi_interleave(xr_graph *g, int scales, const xr_var *tokens) {
+  if (scales == 1) return tokens[0];
   const xr_shape shape = xr_shape_of(g, tokens[0]);
   xr_var side_by_side = xr_concat_of(g, "scales", scales, tokens, 2);
   return xr_reshape(g, "tokens", side_by_side, XR_SHAPE(shape.dim[0], shape.dim[1] * scales, shape.dim[2]));
@@ -83,7 +83,7 @@ static xr_var attend(xr_graph *g, const xr_config *c, const xr_imfi_input *in, x
   for (int s = 0; s < in->scales; s++) kv[s] = keys_and_values(g, in->tokens[s]);
   int scales = in->scales;
   if (c->imfi.mode == XR_CONFIG_IMFI_CONCAT) {
-    kv[0] = concatenate(g, scales, kv);
+    kv[0] = xr_imfi_interleave(g, scales, kv);
     scales = 1;
   }
   xr_var a = xr_multiscale_attention_of(g, "attention", q, scales, kv,

@@ -6,8 +6,11 @@
 #include "models/cria.h"
 #include "models/crl.h"
 #include "models/dual_encoder.h"
+#include "models/esa.h"
 #include "models/esa_embed.h"
+#include "models/esa_losses.h"
 #include "models/imfi.h"
+#include "models/match.h"
 #include "models/mlm.h"
 #include "models/spt.h"
 
@@ -58,6 +61,28 @@ static void build_tal(xr_graph *g, xr_module_call *call) {
   output(call, "loss", xr_tal_loss(g, (float)c->loss.asm_.margin, (float)c->loss.asm_.temperature, similarity, call->in[1], call->in[2]));
 }
 
+/* ---- losses on embedding sets: elements of any length, as xr_esa_embed normalises them */
+static xr_var unit_sets(xr_graph *g, const xr_module_call *call, int i) {
+  return xr_l2_normalize_rows(g, i == 0 ? "image_sets" : "text_sets", call->in[i]);
+}
+
+static void build_set_similarity(xr_graph *g, xr_module_call *call) {
+  xr_var image = unit_sets(g, call, 0), text = unit_sets(g, call, 1);
+  output(call, "similarity", xr_set_similarity_of(g, "set_similarity", image, text, xr_esa_similarity(call->config)));
+}
+
+static void build_mmd(xr_graph *g, xr_module_call *call) {
+  xr_var image = unit_sets(g, call, 0), text = unit_sets(g, call, 1);
+  output(call, "loss", xr_esa_mmd(g, image, text, xr_esa_mmd_options(call->config)));
+}
+
+static void build_uniformity(xr_graph *g, xr_module_call *call) { output(call, "loss", xr_esa_uniformity(g, call->in[0], call->in[1])); }
+
+static void build_diversity(xr_graph *g, xr_module_call *call) {
+  xr_var image = unit_sets(g, call, 0), text = unit_sets(g, call, 1);
+  output(call, "loss", xr_esa_diversity(g, image, text));
+}
+
 /* ---- masked-language modelling */
 static void build_mlm(xr_graph *g, xr_module_call *call) {
   call->config->model.embed = call->size['D'];
@@ -84,6 +109,19 @@ static void build_imfi(xr_graph *g, xr_module_call *call) {
   xr_var slots = xr_imfi_slots(g, c, &in);
   output(call, "feature", xr_imfi_feature(g, c, &in, slots));
   output(call, "slots", slots);
+}
+
+static void build_match(xr_graph *g, xr_module_call *call) {
+  call->config->model.embed = call->size['D'];
+  const xr_model_context context = context_of(call);
+  const xr_match_input batch = {.scales = (int)call->config->imfi.taps_count,
+                                .image = call->in[2],
+                                .text = call->in[3],
+                                .end = call->in[4],
+                                .length = call->in[6],
+                                .joint_length = call->in[7]};
+  xr_var cosine = xr_cosines(g, "cosine", call->in[0], call->in[1]);
+  output(call, "loss", xr_match_loss(g, &context, &batch, cosine, call->in[5]));
 }
 
 static void build_crl(xr_graph *g, xr_module_call *call) {
@@ -161,6 +199,12 @@ const xr_module xr_modules[] = {
      {FEATURE("global", "B, D"), FEATURE("tokens.0", "B, N, D"), OPTIONAL("tokens.1", "B, O, D"), OPTIONAL("tokens.2", "B, P, D"),
       OPTIONAL("tokens.3", "B, Q, D"), OPTIONAL_INTEGER("length", "B"), PARAMETER("imfi.query", "M, D")},
      build_imfi},
+    {"match",
+     "image-text matching on fused pairs; tokens of as many scales as imfi.taps has, a text's token by token",
+     "loss.match",
+     {FEATURE("image", "B, D"), FEATURE("text", "B, D"), FEATURE("image_tokens", "B, N, D"), FEATURE("text_tokens", "B, T, D"),
+      INTEGER("end", "B"), INTEGER("identity", "B"), OPTIONAL_INTEGER("length", "B"), OPTIONAL_INTEGER("joint_length", "B")},
+     build_match},
     {"crl",
      "combined representation of images and texts",
      "crl",
@@ -219,6 +263,22 @@ const xr_module xr_modules[] = {
      "loss.asm",
      {FEATURE("similarity", "B, B"), INTEGER("identity", "B"), OPTIONAL_INTEGER("image_id", "B")},
      build_tal},
+    {"set_similarity",
+     "similarity of every image's embedding set with every text's",
+     "esa",
+     {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")},
+     build_set_similarity},
+    {"mmd",
+     "maximum mean discrepancy of the elements of images' and texts' sets",
+     "loss.mmd",
+     {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")},
+     build_mmd},
+    {"uniformity",
+     "uniformity inside embedding sets, of what their elements add to the global feature",
+     NULL,
+     {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")},
+     build_uniformity},
+    {"diversity", "diversity inside embedding sets", NULL, {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")}, build_diversity},
 };
 const int xr_module_count = sizeof xr_modules / sizeof *xr_modules;
 

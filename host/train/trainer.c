@@ -176,6 +176,22 @@ static xr_status save_checkpoint(training *t) {
   return xr_checkpoint_prune(t->run.checkpoints, t->config->train.keep);
 }
 
+/* The share of peak at which `steps` steps ran. One above 1 raises a measured peak, which makes it 1; said where it is much. */
+static xr_status share_of_peak(training *t, int64_t steps, double seconds, double *share) {
+  const double much = 1.1;
+  bool raised;
+  *share = (double)steps * t->floor_seconds / seconds;
+  if (!(*share > 1)) return XR_OK;
+  XR_TRY(xr_run_peak_raise(&t->run, t->config, t->options->backend, *share, &t->peak, &raised));
+  if (!raised) return XR_OK;
+  if (*share > much)
+    xr_info("Steps are %.3g times as fast as the measured peak allows: 100 %% of peak are now %.3g TFLOP/s and %.3g GB/s", *share,
+            t->peak.flops_per_second * 1e-12, t->peak.bytes_per_second * 1e-9);
+  t->floor_seconds /= *share;
+  *share = 1;
+  return XR_OK;
+}
+
 static void losses_text(const training *t, char *text, size_t size) {
   size_t used = 0;
   for (int i = 0; i < t->model.inputs.losses && used < size; i++)
@@ -189,7 +205,8 @@ static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
   const double now = xr_seconds(), waited = xr_loader_waited_seconds(t->data.loader), elapsed = now - t->last_log_seconds;
   const int64_t steps = t->at.step - t->last_log_step, left_epochs = t->config->train.epochs - t->at.epoch;
   const double rate = (double)(steps * t->config->sampler.batch) / elapsed, share = (waited - t->last_log_wait) / elapsed;
-  const double of_peak = (double)steps * t->floor_seconds / elapsed;
+  double of_peak;
+  XR_TRY(share_of_peak(t, steps, elapsed, &of_peak));
   int64_t left = left_epochs * batches - t->at.batch;
   if (t->config->train.max_steps && t->config->train.max_steps - t->at.step < left) left = t->config->train.max_steps - t->at.step;
   const int64_t eta = (int64_t)((double)left * elapsed / (double)steps);
