@@ -208,7 +208,8 @@ xr_status xr_encode_split(const xr_encoder *e, xr_split_id split, void *memory, 
   const xr_score_rule rule = xr_task_score_rule(e->task);
   const int64_t width = e->task->config->model.embed, images = (int64_t)data->image_count, captions = (int64_t)data->caption_count,
                 set = xr_needs_sets(&rule) ? xr_encoder_set_size(e) : 0;
-  *f = (xr_split_features){.image_count = images, .caption_count = captions, .width = width, .set_size = set};
+  *f = (xr_split_features){
+      .image_count = images, .caption_count = captions, .width = width, .set_size = set, .backend = e->options.backend};
   if (!images || !captions)
     return xr_fail(XR_BAD_INPUT, "%s: the split %s is empty: there is nothing to evaluate", e->task->dataset->root, xr_split_name(split));
   f->images = block_of(images * width);
@@ -266,7 +267,7 @@ xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_f
     in.scores = (xr_row_source){.data = f->scores};
   }
   xr_evaluation_options options = {
-      .max_rank = task->config->eval.max_rank, .ties = xr_tie_rule_find(task->config->eval.ties), .top_k = top_k};
+      .max_rank = task->config->eval.max_rank, .ties = xr_tie_rule_find(task->config->eval.ties), .top_k = top_k, .backend = f->backend};
   xr_status status = xr_evaluate(&in, &options, result);
   xr_block_free(ids);
   return status;

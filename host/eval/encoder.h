@@ -62,7 +62,8 @@ xr_loader_options xr_encoding_loader(const xr_config *config);
 typedef struct {
   float *images, *captions, *image_sets, *caption_sets;
   int64_t image_count, caption_count, width, set_size;
-  float *scores; /* [captions, images]: rank by these, not by the features; or NULL */
+  float *scores;      /* [captions, images]: rank by these, not by the features; or NULL */
+  xr_backend backend; /* where they are ranked: the encoder's */
 } xr_split_features;
 xr_status xr_encode_split(const xr_encoder *encoder, xr_split_id split, void *memory, xr_split_features *features);
 void xr_split_features_free(xr_split_features *features);
