@@ -138,6 +138,21 @@ expect_refusal 2 "--metric needs features" "${w2[@]}" --metric dot
 expect_refusal 2 "--topk and --topk-out go together" "${w2[@]}" --topk 3
 expect_refusal 2 "--max-rank takes 1 to" "${w2[@]}" --max-rank 0
 expect_refusal 2 "takes no arguments" "${w2[@]}" surplus
+
+# k-reciprocal re-ranking from features: what the dense form's distances give (tests/oracle/rerank.py)
+reranked=(--query "$(f rerank_query)" --gallery "$(f rerank_gallery)" --query-ids "$(f rerank_query_ids)" --gallery-ids "$(f rerank_gallery_ids)")
+dense=$("$XREID" rank --distances "$(f rerank_distances)" "${reranked[@]:4}" --json -)
+expect_json "re-ranking" "${dense%\}},\"rerank\":{\"k1\":6,\"k2\":3,\"lambda\":0.3}}" "${reranked[@]}" --rerank 6,3,0.3
+expect_json "re-ranking with one thread" "${dense%\}},\"rerank\":{\"k1\":6,\"k2\":3,\"lambda\":0.3}}" "${reranked[@]}" --rerank 6,3,0.3 --threads 1
+[ "$dense" != "$("$XREID" rank "${reranked[@]}" --json -)" ] || fail "re-ranking changes nothing here"
+"$XREID" rank "${reranked[@]}" --rerank 6,3,0.3 | grep -q "re-ranked   k-reciprocal neighbours, k1 6, k2 3, lambda 0.3" || fail "nothing says that this is re-ranked"
+expect_refusal 2 "--rerank needs features alone" "${w2[@]}" --rerank 20,6,0.3
+expect_refusal 2 "--rerank needs features alone" --distances "$(f w1_distances)" "${w1[@]}" --rerank 20,6,0.3
+expect_refusal 2 "--rerank needs features alone" "${features[@]}" "${sets[@]}" "${w1[@]}" --rerank 20,6,0.3
+expect_refusal 2 "--rerank needs a distance" "${reranked[@]}" --metric dot --rerank 20,6,0.3
+expect_refusal 2 "'20,6' is not k1,k2,lambda" "${reranked[@]}" --rerank 20,6
+expect_refusal 2 "'20,6,2': k1 and k2 are 1 or more, lambda is 0 to 1" "${reranked[@]}" --rerank 20,6,2
+
 "$XREID" rank --help | grep -q "xreid rank --query text.npy" || fail "--help shows no example"
 
 exit $failed
