@@ -108,6 +108,7 @@ static int check_rerank(rank_options *o) {
   if (!o->files.query || o->files.query_sets)
     return xr_usage_error(
         &text, "--rerank needs features alone, --query and --gallery: it compares gallery with gallery and query with query, too");
+  if (o->files.trials) return xr_usage_error(&text, "--rerank and --trials do not go together: neighbours depend on the gallery");
   if (o->rule.metric == XR_DOT) return xr_usage_error(&text, "--rerank needs a distance: --metric cosine or euclidean");
   return xr_rerank_parse(o->rerank, &o->neighbours) == XR_OK ? -1 : xr_usage_error(&text, "--rerank: %s", xr_message());
 }

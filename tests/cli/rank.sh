@@ -75,6 +75,8 @@ example w7 sysu-mm01 '{"queries":3,"gallery":3,"valid":2,"unmatched":1,"cmc":[0.
 example w12 market '{"queries":2,"gallery":4,"valid":2,"unmatched":0,"cmc":[0.0,0.5,0.5,1.0],"mAP":0.375,"mINP":0.375,"ties_at_positives":0}'
 expect_json "trapezoid W1" "${json1/0.47500000000000003/0.39027777777777778}" --scores "$(f w1_scores)" "${w1[@]}" --ap trapezoid
 
+features=(--query "$(f features_query)" --gallery "$(f features_gallery)")
+
 # Trials: q0's positives rank 1, 4 in the first, 1, 4, 5 in all, 1 in the last, q1's 3, 4 and 2. The mean, then each; a curve that ended
 # stays where it was.
 trials='{"queries":2,"gallery":4,"valid":2,"unmatched":0,"cmc":[0.5,0.66666666666666663,0.83333333333333337,1.0,1.0],"mAP":0.58888888888888891,"mINP":0.53055555555555556,"ties_at_positives":0,"trials":['
@@ -82,12 +84,12 @@ trials+='{"cmc":[0.5,0.5,1.0,1.0],"mAP":0.54166666666666663,"mINP":0.41666666666
 trials+='{"cmc":[0.5,1.0,1.0],"mAP":0.75,"mINP":0.75}]}'
 expect_json "trials" "$trials" --scores "$(f w1_scores)" "${w1[@]}" --trials "$(f w1_trials)"
 expect_refusal 2 "--topk and --trials do not go together" "${w2[@]}" --trials x --topk 1 --topk-out y
+expect_refusal 2 "--rerank and --trials do not go together" "${features[@]}" "${w1[@]}" --trials x --rerank 20,6,0.3
 expect_refusal 1 "w1_trials.npy: is 3 x 5, a row of 4 for each trial" "${w2[@]}" --trials "$(f w1_trials)"
 expect_refusal 1 "holds f32, bool or uint8 is expected" "${w2[@]}" --trials "$(f w2_scores)"
 
 # Sets: alone, mixed with features, of every kind.
 sets=(--query-sets "$(f sets_query)" --gallery-sets "$(f sets_gallery)")
-features=(--query "$(f features_query)" --gallery "$(f features_gallery)")
 cosine=$("$XREID" rank "${features[@]}" "${w1[@]}" --json -)
 for kind in smooth_chamfer chamfer mil avg optimal aligned; do
   expect_json "sets, $kind" "$cosine" "${sets[@]}" "${w1[@]}" --set-similarity $kind
