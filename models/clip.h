@@ -16,12 +16,15 @@ typedef struct {
 
 int64_t xr_clip_patches(const xr_clip_size *size); /* grid_height * grid_width */
 
-/* What a caller wants of a tower besides its result: the stream after some blocks, before any norm. */
+/* What a caller wants of a tower besides its result: the stream after some blocks, before any norm, and what the last block attended with.
+ */
 enum { XR_MAX_TAPS = 4 };
 typedef struct {
   int count;
   int64_t after[XR_MAX_TAPS]; /* blocks, counted from 1, growing */
-  xr_var stream[XR_MAX_TAPS]; /* set by the tower: [B, tokens, width] */
+  /* set by the tower */
+  xr_var stream[XR_MAX_TAPS]; /* [B, tokens, width] */
+  xr_var last_qkv;            /* queries, keys and values of the last block, [B, tokens, 3 width] */
 } xr_taps;
 
 /* images [B, H, W, 3], normalised -> projected tokens [B, 1 + patches, embed]; token 0 is the class token. taps: NULL for none */
@@ -31,7 +34,8 @@ xr_var xr_clip_image_tower(xr_graph *g, const xr_clip_size *size, xr_var images,
 xr_var xr_clip_text_tower(xr_graph *g, const xr_clip_size *size, xr_var ids, xr_taps *taps);
 
 /* One residual block over x + residual (residual may be empty): LayerNorm, attention, LayerNorm, feed-forward. The second addition is left
- * to whoever reads next, so that it fuses with the next LayerNorm: the stream after the block is *x + *residual. */
+ * to whoever reads next, so that it fuses with the next LayerNorm: the stream after the block is *x + *residual. Returns the attention's
+ * queries, keys and values. */
 typedef struct {
   const char *name; /* of the stack; NULL: "transformer" */
   int64_t width, layers, heads, mlp;
@@ -40,7 +44,7 @@ typedef struct {
   xr_activation_kind activation;
   xr_var key_length; /* i32 [B] or empty: tokens from there on are not looked at */
 } xr_block_size;
-void xr_transformer_block(xr_graph *g, const xr_block_size *size, xr_var *x, xr_var *residual);
+xr_var xr_transformer_block(xr_graph *g, const xr_block_size *size, xr_var *x, xr_var *residual);
 
 /* LayerNorm of the stream *x + *residual (residual may be empty); *x becomes the stream. */
 xr_var xr_norm_after(xr_graph *g, const char *name, xr_var *x, xr_var *residual);

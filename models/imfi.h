@@ -13,8 +13,7 @@
 #pragma once
 
 #include "models/method.h"
-
-typedef enum { XR_IMAGE, XR_TEXT, XR_MODALITIES } xr_modality;
+#include "models/modality.h"
 
 typedef struct {
   xr_modality modality;

@@ -1,9 +1,10 @@
 #include "models/method.h"
 
 #include "models/cmsn.h"
+#include "models/esa.h"
 #include "models/irra.h"
 
-static const xr_method *const methods[] = {[XR_CONFIG_IRRA] = &xr_irra, [XR_CONFIG_CMSN] = &xr_cmsn};
+static const xr_method *const methods[] = {[XR_CONFIG_IRRA] = &xr_irra, [XR_CONFIG_CMSN] = &xr_cmsn, [XR_CONFIG_ESA] = &xr_esa};
 
 const xr_method *xr_method_of(const xr_config *config) { return methods[config->method]; }
 

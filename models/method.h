@@ -25,8 +25,11 @@ typedef struct {
   xr_var length;       /* i32 [B]: tokens, start and end included */
   xr_var joint_length; /* i32 [B]: the same, times joint_scales: of the captions of several scales in one */
   int32_t joint_scales;
+  xr_var words; /* i32 [B]: tokens behind the start token, `words_without` less than length */
+  int32_t words_without;
   xr_var masked_ids, mask_index, mask_label; /* i32 [B, context], [R], [R]: see xr_batch and models/mlm.h */
   xr_var identity_samples;                   /* f32 [1]: samples of an identity in the batch, where a loss needs several; or empty */
+  xr_var set_cosine;                         /* f32 [1]: mean cosine of two elements of an embedding set; or empty */
   xr_var total;                              /* f32 [1]: the loss to minimise */
   int losses;
   xr_var loss[XR_MAX_LOSSES]; /* f32 [1] each: its terms, without their weights */
@@ -37,8 +40,8 @@ typedef struct {
 /* Inputs and result of one side of retrieval: features [B, embed], f32, not normalised; tokens [B, N, embed], the tower's projected ones;
  * sets [B, K, embed], f32, unit rows, where the method describes a sample by a set (else empty). */
 typedef struct {
-  xr_var pixels, ids, end, length, joint_length; /* as in xr_training_graph */
-  int32_t joint_scales;
+  xr_var pixels, ids, end, length, joint_length, words; /* as in xr_training_graph */
+  int32_t joint_scales, words_without;
   xr_var features, tokens, sets;
   xr_var pair_tokens; /* [B, N', embed], where the context asks for them */
 } xr_encoder_graph;

@@ -12,7 +12,7 @@ xr_var xr_norm_after(xr_graph *g, const char *name, xr_var *x, xr_var *residual)
 }
 
 /* Initial values as in OpenAI's code: attention width^-1/2, output projections (width * 2 layers)^-1/2, fc (2 width)^-1/2. */
-void xr_transformer_block(xr_graph *g, const xr_block_size *size, xr_var *x, xr_var *residual) {
+xr_var xr_transformer_block(xr_graph *g, const xr_block_size *size, xr_var *x, xr_var *residual) {
   const int64_t width = size->width;
   const float attention_std = powf((float)width, -0.5f), out_std = attention_std * powf(2.0f * (float)size->layers, -0.5f),
               fc_std = powf(2.0f * (float)width, -0.5f);
@@ -32,6 +32,7 @@ void xr_transformer_block(xr_graph *g, const xr_block_size *size, xr_var *x, xr_
   h = xr_linear_of(g, h, "c_fc", size->mlp, fc_std, (xr_linear_options){.activation = size->activation});
   *residual = xr_linear_of(g, h, "c_proj", width, out_std, (xr_linear_options){0});
   xr_scope_end(g);
+  return qkv;
 }
 
 /* The stream as one tensor, for whoever taps it. */
@@ -48,9 +49,10 @@ void xr_transformer_blocks(xr_graph *g, const xr_block_size *size, xr_var *x, xr
   for (int64_t i = 0; i < size->layers; i++) {
     xr_scope_begin(g, "%s.resblocks.%d", size->name ? size->name : "transformer", (int)i);
     if (size->recompute) xr_recompute_begin(g);
-    xr_transformer_block(g, size, x, residual);
+    xr_var qkv = xr_transformer_block(g, size, x, residual);
     xr_recompute_end(g);
     if (taps) tap(g, i + 1, x, residual, taps);
+    if (taps && i + 1 == size->layers) taps->last_qkv = qkv;
     xr_scope_end(g);
   }
 }

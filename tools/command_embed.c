@@ -7,23 +7,27 @@
 #include "host/base/log.h"
 #include "models/weights.h"
 #include "tools/commands.h"
+#include "tools/embed_index.h"
 #include "tools/embed_inputs.h"
 #include "tools/run_options.h"
 #include "tools/weights_file.h"
 
 static const xr_command_text text = {
     .name = "embed",
-    .usage = "--weights FILE|RUN [--config CONFIG] [key=value ...] [--images LIST|DIR] [--texts FILE.jsonl] --out DIR",
-    .summary = "Images and captions to features: image_features.npy and text_features.npy, float32, one row each; ESA's sets, too.",
+    .usage = "--weights FILE|RUN [--config CONFIG] [key=value ...] [--images LIST|DIR] [--texts FILE.jsonl] (--out DIR | --index DIR)",
+    .summary = "Images and captions to features: image_features.npy and text_features.npy, float32, one row each; ESA's sets, too.\n"
+               "Or images into an index for xreid search; it goes on where it was broken off.",
     .example =
         "  xreid embed --weights runs/irra --images crops/ --out features\n"
+        "  xreid embed --weights runs/irra --images crops/ --index crops.index --storage bf16\n"
         "  xreid embed --weights clip.safetensors image.height=384 image.width=128 --pixels images.npy --tokens ids.npy --out features\n"
         "  xreid embed --weights clip.safetensors --vocab bpe_simple_vocab_16e6.txt.gz --texts captions.jsonl --out features",
 };
 
 typedef struct {
-  const char *weights, *config, *images, *pixels, *texts, *tokens, *out, *vocabulary;
+  const char *weights, *config, *images, *pixels, *texts, *tokens, *features, *out, *vocabulary;
   bool normalize, token_features;
+  xr_index_options index;
   xr_run_options run;
 } embed_options;
 
@@ -99,7 +103,7 @@ static xr_status open_encoder(embedding *e, xr_device device) {
       &e->encoder, &e->task, e->parameters,
       (xr_encoder_options){
           .compute = compute, .backend = device.backend, .no_graph = e->options->run.no_graph, .tokens = e->options->token_features}));
-  XR_TRY(xr_parameters_allocate(e->parameters, (xr_parameter_options){.compute = compute, .backend = device.backend}));
+  XR_TRY(xr_parameters_allocate(e->parameters, (xr_parameter_options){.compute = compute, .backend = device.backend, .undrawn = true}));
   return xr_weights_load(e->weights, c, e->parameters, XR_WEIGHTS_TO_ENCODE);
 }
 
@@ -182,16 +186,52 @@ static void close_all(embedding *e) {
   xr_weights_close(e->weights);
 }
 
+/* ---- an index */
+static xr_status embed_index(const embed_options *o, const char *const *overrides, size_t count, xr_device device) {
+  char path[XR_PATH_MAX];
+  xr_embedder *embedder;
+  if (o->features) return xr_index_features(o->features, o->images, &o->index);
+  XR_TRY(xr_find_weights(o->weights, path));
+  XR_TRY(xr_embedder_open(&embedder, &(xr_embedder_options){.weights = path,
+                                                            .config = o->config,
+                                                            .overrides = overrides,
+                                                            .override_count = count,
+                                                            .device = device,
+                                                            .no_graph = o->run.no_graph}));
+  xr_status status = xr_index_pictures(embedder, o->images, &o->index);
+  xr_embedder_free(embedder);
+  return status;
+}
+
+/* ---- the command */
+static int check_index_options(const embed_options *o) {
+  const xr_index_options *index = &o->index;
+  if (!index->folder) {
+    if (o->features) return xr_usage_error(&text, "--features go into an index: --index is missing");
+    if (index->storage || index->shard_entries) return xr_usage_error(&text, "--storage and --shard-size are for an --index");
+    return -1;
+  }
+  if (o->out) return xr_usage_error(&text, "--out and --index are two places for features: take one");
+  if (o->pixels || o->texts || o->tokens || o->normalize || o->token_features)
+    return xr_usage_error(&text, "an index takes --images or --features, as they are");
+  if (!o->images && !o->features) return xr_usage_error(&text, "nothing to embed: an index takes --images or --features");
+  if (!o->features && !o->weights) return xr_usage_error(&text, "--weights is missing");
+  if (index->storage && !xr_is_storage(index->storage)) return xr_usage_error(&text, "--storage is f32 or bf16, not '%s'", index->storage);
+  return -1;
+}
+
 /* -1, or the exit code after a message. */
 static int check_options(const embed_options *o, int positional, char **argv) {
+  for (int i = 0; i < positional; i++)
+    if (!strchr(argv[i], '=')) return xr_usage_error(&text, "'%s' is no override: key=value", argv[i]);
+  const int wrong = check_index_options(o);
+  if (wrong >= 0 || o->index.folder) return wrong;
   if (!o->weights) return xr_usage_error(&text, "--weights is missing");
-  if (!o->out) return xr_usage_error(&text, "--out is missing: the folder for the features");
+  if (!o->out) return xr_usage_error(&text, "--out is missing: the folder for the features (or --index)");
   if (o->images && o->pixels) return xr_usage_error(&text, "--images and --pixels both give image features: take one");
   if (o->texts && o->tokens) return xr_usage_error(&text, "--texts and --tokens both give text features: take one");
   if (!o->images && !o->pixels && !o->texts && !o->tokens)
     return xr_usage_error(&text, "nothing to embed: --images, --pixels, --texts or --tokens");
-  for (int i = 0; i < positional; i++)
-    if (!strchr(argv[i], '=')) return xr_usage_error(&text, "'%s' is no override: key=value", argv[i]);
   return -1;
 }
 
@@ -205,7 +245,9 @@ static int run_embed(const embed_options *o, int positional, char **argv) {
   if (o->vocabulary) overrides[count++] = vocabulary;
   xr_device device;
   int code = xr_open_device(&text, &o->run, &device);
-  if (code < 0) {
+  if (code < 0 && o->index.folder) {
+    code = embed_index(o, overrides, count, device) == XR_OK ? XR_EXIT_DONE : xr_command_failed();
+  } else if (code < 0) {
     embedding e = {.options = o};
     code = embed(&e, overrides, count, device) == XR_OK ? XR_EXIT_DONE : xr_command_failed();
     close_all(&e);
@@ -231,7 +273,7 @@ int xr_command_embed(int argc, char **argv) {
        .kind = XR_TEXT,
        .value = &o.images,
        .argument = "LIST|DIR",
-       .help = "pictures: a folder, or a file with a path a line"},
+       .help = "pictures: a folder, or a file with a path, or an object of xreid data list, a line"},
       {.name = "pixels",
        .kind = XR_TEXT,
        .value = &o.pixels,
@@ -249,6 +291,20 @@ int xr_command_embed(int argc, char **argv) {
        .help = "int32 [N, L]; the end token has the largest id"},
       {.name = "vocab", .kind = XR_TEXT, .value = &o.vocabulary, .argument = "FILE", .help = "merges file for --texts: data.vocabulary"},
       {.name = "out", .kind = XR_TEXT, .value = &o.out, .argument = "DIR", .help = "where the arrays go"},
+      {.name = "index", .kind = XR_TEXT, .value = &o.index.folder, .argument = "DIR", .help = "an index for xreid search instead"},
+      {.name = "storage", .kind = XR_TEXT, .value = &o.index.storage, .argument = "f32|bf16", .help = "of an index; default: f32"},
+      {.name = "shard-size",
+       .kind = XR_INTEGER,
+       .value = &o.index.shard_entries,
+       .argument = "N",
+       .help = "of an index: pictures in a file, the most that a break costs; default: 4096",
+       .minimum = 1,
+       .maximum = XR_INDEX_MAX_SHARD},
+      {.name = "features",
+       .kind = XR_TEXT,
+       .value = &o.features,
+       .argument = "FILE.npy",
+       .help = "float32 or float16 [N, D] made anywhere, into an index; --images names their pictures"},
       {.name = "normalize", .kind = XR_FLAG, .value = &o.normalize, .help = "divide the features by their length"},
       {.name = "token-features",
        .kind = XR_FLAG,

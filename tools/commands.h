@@ -11,6 +11,7 @@ int xr_command_reproduce(int argc, char **argv);
 int xr_command_plan(int argc, char **argv);
 int xr_command_bench(int argc, char **argv);
 int xr_command_embed(int argc, char **argv);
+int xr_command_search(int argc, char **argv);
 int xr_command_convert(int argc, char **argv);
 int xr_command_module(int argc, char **argv);
 int xr_command_synth(int argc, char **argv);

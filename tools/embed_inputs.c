@@ -13,17 +13,21 @@
 
 /* ---- lists of pictures */
 typedef struct {
-  const char **path;
+  xr_image_record *image;
   size_t count, capacity;
-} path_list;
+} image_list;
 
-static xr_status add_path(xr_arena *arena, path_list *list, const char *path) {
-  XR_TRY(xr_grow((void **)&list->path, &list->capacity, list->count, sizeof *list->path));
-  const char *copy = xr_arena_copy(arena, path);
-  if (!copy) return XR_NO_MEMORY;
-  list->path[list->count++] = copy;
+static xr_status add_image(xr_arena *arena, image_list *list, const xr_image_record *image) {
+  XR_TRY(xr_grow((void **)&list->image, &list->capacity, list->count, sizeof *list->image));
+  xr_image_record *copy = &list->image[list->count];
+  *copy = *image;
+  copy->path = xr_arena_copy(arena, image->path);
+  if (!copy->path) return XR_NO_MEMORY;
+  copy->image_id = (int32_t)list->count++;
   return XR_OK;
 }
+
+static xr_image_record unknown_image(const char *path) { return (xr_image_record){.path = path, .pid = -1, .camera = -1}; }
 
 static bool is_picture(const char *name) {
   static const char *const endings[] = {".jpg", ".jpeg", ".png", ".bmp"};
@@ -33,9 +37,9 @@ static bool is_picture(const char *name) {
   return false;
 }
 
-static int by_path(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_path(const void *a, const void *b) { return strcmp(((const xr_image_record *)a)->path, ((const xr_image_record *)b)->path); }
 
-static xr_status list_folder(xr_arena *arena, const char *folder, path_list *list) {
+static xr_status list_folder(xr_arena *arena, const char *folder, image_list *list) {
   char *roots[] = {xr_arena_copy(arena, folder), NULL};
   FTS *walk = roots[0] ? fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, NULL) : NULL;
   if (!walk) return xr_fail(XR_IO, "%s: %s", folder, strerror(errno));
@@ -43,11 +47,14 @@ static xr_status list_folder(xr_arena *arena, const char *folder, path_list *lis
   for (FTSENT *entry; status == XR_OK && (entry = fts_read(walk));) {
     if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR)
       status = xr_fail(XR_IO, "%s: %s", entry->fts_path, strerror(entry->fts_errno));
-    else if (entry->fts_info == FTS_F && is_picture(entry->fts_name))
-      status = add_path(arena, list, entry->fts_path);
+    else if (entry->fts_info == FTS_F && is_picture(entry->fts_name)) {
+      const xr_image_record image = unknown_image(entry->fts_path);
+      status = add_image(arena, list, &image);
+    }
   }
   fts_close(walk);
-  if (list->count) qsort(list->path, list->count, sizeof *list->path, by_path);
+  if (list->count) qsort(list->image, list->count, sizeof *list->image, by_path);
+  for (size_t i = 0; i < list->count; i++) list->image[i].image_id = (int32_t)i;
   return status;
 }
 
@@ -73,30 +80,54 @@ static xr_status each_line(const char *path, xr_status (*add)(void *context, cha
 
 typedef struct {
   xr_arena *arena;
-  path_list list;
+  image_list images;
+  const char **caption;
+  size_t captions, room;
 } line_reader;
+
+static int32_t number_of(const json_t *object, const char *key) {
+  const json_t *value = json_object_get(object, key);
+  const json_int_t number = json_integer_value(value);
+  return json_is_integer(value) && number >= 0 && number <= INT32_MAX ? (int32_t)number : -1;
+}
+
+/* A line as `xreid data list` prints it. */
+static xr_status add_object(line_reader *reader, const char *line) {
+  json_error_t error;
+  json_t *object = json_loads(line, 0, &error);
+  if (!object) return xr_fail(XR_BAD_INPUT, "column %d: %s", error.column, error.text);
+  const char *path = json_string_value(json_object_get(object, "path"));
+  const char *modality = json_string_value(json_object_get(object, "modality"));
+  xr_image_record image = unknown_image(path);
+  image.pid = number_of(object, "id");
+  image.camera = number_of(object, "camera");
+  image.modality = modality && strcmp(modality, "infrared") == 0 ? XR_MODALITY_INFRARED : XR_MODALITY_VISIBLE;
+  xr_status status = path ? add_image(reader->arena, &reader->images, &image) : xr_fail(XR_BAD_INPUT, "the object has no \"path\"");
+  json_decref(object);
+  return status;
+}
 
 static xr_status add_line(void *context, char *line, size_t number) {
   line_reader *reader = context;
   (void)number;
-  return add_path(reader->arena, &reader->list, line);
-}
-
-static xr_status make_images(xr_arena *arena, const path_list *list, xr_split *split) {
-  xr_image_record *images = XR_NEW_ARRAY(arena, xr_image_record, list->count);
-  if (!images) return XR_NO_MEMORY;
-  for (size_t i = 0; i < list->count; i++) images[i] = (xr_image_record){.path = list->path[i], .image_id = (int32_t)i, .camera = -1};
-  split->images = images;
-  split->image_count = list->count;
-  return XR_OK;
+  if (line[0] == '{') return add_object(reader, line);
+  const xr_image_record image = unknown_image(line);
+  return add_image(reader->arena, &reader->images, &image);
 }
 
 xr_status xr_read_image_list(xr_arena *arena, const char *from, xr_split *split) {
   line_reader reader = {.arena = arena};
-  xr_status status = xr_is_folder(from) ? list_folder(arena, from, &reader.list) : each_line(from, add_line, &reader);
-  if (status == XR_OK && !reader.list.count) status = xr_fail(XR_BAD_INPUT, "%s: names no picture (jpg, jpeg, png, bmp)", from);
-  if (status == XR_OK) status = make_images(arena, &reader.list, split);
-  free(reader.list.path);
+  xr_status status = xr_is_folder(from) ? list_folder(arena, from, &reader.images) : each_line(from, add_line, &reader);
+  const size_t count = reader.images.count;
+  if (status == XR_OK && !count) status = xr_fail(XR_BAD_INPUT, "%s: names no picture (jpg, jpeg, png, bmp)", from);
+  xr_image_record *images = status == XR_OK ? XR_NEW_ARRAY(arena, xr_image_record, count) : NULL;
+  if (status == XR_OK && !images) status = XR_NO_MEMORY;
+  if (images) {
+    memcpy(images, reader.images.image, count * sizeof *images);
+    split->images = images;
+    split->image_count = count;
+  }
+  free(reader.images.image);
   return status;
 }
 
@@ -108,29 +139,34 @@ static xr_status add_caption(void *context, char *line, size_t number) {
   json_t *value = json_loads(line, JSON_DECODE_ANY, &error);
   if (!value) return xr_fail(XR_BAD_INPUT, "column %d: %s", error.column, error.text);
   const json_t *caption = json_is_object(value) ? json_object_get(value, "caption") : value;
-  xr_status status = json_is_string(caption) ? add_path(reader->arena, &reader->list, json_string_value(caption))
-                                             : xr_fail(XR_BAD_INPUT, "a line holds a JSON string, or an object with \"caption\"");
+  const char *copy = json_is_string(caption) ? xr_arena_copy(reader->arena, json_string_value(caption)) : NULL;
+  xr_status status = copy ? xr_grow((void **)&reader->caption, &reader->room, reader->captions, sizeof *reader->caption)
+                     : json_is_string(caption) ? XR_NO_MEMORY
+                                               : xr_fail(XR_BAD_INPUT, "a line holds a JSON string, or an object with \"caption\"");
+  if (status == XR_OK) reader->caption[reader->captions++] = copy;
   json_decref(value);
   return status;
 }
 
 /* Captions of a data set belong to images; these to one that has the file's name, for messages. */
-static xr_status make_captions(xr_arena *arena, const path_list *list, const char *file, xr_split *split) {
-  xr_caption_record *captions = XR_NEW_ARRAY(arena, xr_caption_record, list->count);
+static xr_status make_captions(const line_reader *reader, const char *file, xr_split *split) {
+  xr_arena *arena = reader->arena;
+  const size_t count = reader->captions;
+  xr_caption_record *captions = XR_NEW_ARRAY(arena, xr_caption_record, count);
   xr_image_record *image = XR_NEW(arena, xr_image_record);
   if (!captions || !image) return XR_NO_MEMORY;
-  for (size_t i = 0; i < list->count; i++) captions[i] = (xr_caption_record){.text = list->path[i], .number = (int32_t)i};
+  for (size_t i = 0; i < count; i++) captions[i] = (xr_caption_record){.text = reader->caption[i], .number = (int32_t)i};
   *image = (xr_image_record){.path = file, .camera = -1};
-  *split = (xr_split){.images = image, .image_count = 1, .captions = captions, .caption_count = list->count};
+  *split = (xr_split){.images = image, .image_count = 1, .captions = captions, .caption_count = count};
   return XR_OK;
 }
 
 xr_status xr_read_captions(xr_arena *arena, const char *path, xr_split *split) {
   line_reader reader = {.arena = arena};
   xr_status status = each_line(path, add_caption, &reader);
-  if (status == XR_OK && !reader.list.count) status = xr_fail(XR_BAD_INPUT, "%s: holds no caption", path);
-  if (status == XR_OK) status = make_captions(arena, &reader.list, path, split);
-  free(reader.list.path);
+  if (status == XR_OK && !reader.captions) status = xr_fail(XR_BAD_INPUT, "%s: holds no caption", path);
+  if (status == XR_OK) status = make_captions(&reader, path, split);
+  free(reader.caption);
   return status;
 }
 

@@ -6,7 +6,9 @@
 #include "host/eval/encoder.h"
 #include "host/io/npy.h"
 
-/* The pictures of a folder and its sub-folders (jpg, jpeg, png, bmp), sorted by path, or those that a text file names, one a line. */
+/* The pictures of a folder and its sub-folders (jpg, jpeg, png, bmp), sorted by path, or those that a text file names, one a line: a path,
+ * or an object
+ * {"path": .., "id": .., "camera": .., "modality": "visible|infrared"} as `xreid data list` prints it. What is not known is -1. */
 xr_status xr_read_image_list(xr_arena *arena, const char *list_or_folder, xr_split *split);
 
 /* Captions, one a line of JSON: a string, or an object with "caption". `path` outlives the split. */

@@ -42,6 +42,11 @@ static void print_help(const xr_command_text *command, const xr_option *options,
 static int set_value(const xr_command_text *command, const xr_option *option, char *text) {
   if (option->kind == XR_FLAG) *(bool *)option->value = true;
   if (option->kind == XR_TEXT) *(const char **)option->value = text;
+  if (option->kind == XR_TEXTS) {
+    xr_texts *list = option->value;
+    if (list->count == XR_TEXTS_MAX) return xr_usage_error(command, "--%s can be given %d times at most", option->name, XR_TEXTS_MAX);
+    list->item[list->count++] = text;
+  }
   if (option->kind != XR_INTEGER) return -1;
   char *end;
   errno = 0;

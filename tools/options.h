@@ -7,8 +7,15 @@
 typedef enum {
   XR_FLAG,   /* bool *: --name */
   XR_TEXT,   /* const char **: --name VALUE; an option given twice keeps the last value */
+  XR_TEXTS,  /* xr_texts *: --name VALUE, any number of times */
   XR_INTEGER /* int64_t *: --name N, within [minimum, maximum] */
 } xr_option_kind;
+
+enum { XR_TEXTS_MAX = 100 };
+typedef struct {
+  const char *item[XR_TEXTS_MAX];
+  int count;
+} xr_texts;
 
 typedef struct {
   const char *name; /* without the dashes */

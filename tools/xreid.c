@@ -13,6 +13,7 @@ static const struct {
     {"train", xr_command_train, "trains a model and writes a run folder"},
     {"eval", xr_command_eval, "evaluates trained weights"},
     {"embed", xr_command_embed, "images and captions to features"},
+    {"search", xr_command_search, "finds the pictures for a sentence or a picture"},
     {"convert", xr_command_convert, "weights from one naming to another"},
     {"reproduce", xr_command_reproduce, "trains with several seeds, prints the figures beside the paper's"},
     {"bench", xr_command_bench, "times operations and training steps"},

@@ -20,6 +20,7 @@ enum {
   CELL_WIDTH = BOX_WIDTH + 2 * FRAME,
   FRAME_HEIGHT = BOX_HEIGHT + 2 * FRAME,
   LABEL_HEIGHT = 20,
+  NAME_HEIGHT = 14,
   LINE_HEIGHT = 20,
   CAPTION_LINES = 3, /* at most; longer captions are cut */
   ROW_GAP = 18,
@@ -28,6 +29,7 @@ enum {
 };
 #define CAPTION_SIZE 15.0
 #define LABEL_SIZE 12.0
+#define NAME_SIZE 10.0
 
 typedef struct {
   double red, green, blue;
@@ -117,7 +119,22 @@ static void draw_mark(cairo_t *c, xr_mark mark, double x, double y) {
   cairo_stroke(c);
 }
 
-static xr_status draw_cell(cairo_t *c, const char *path, xr_mark mark, const char *label, double x, double y) {
+/* A file's name under the label. */
+static xr_status draw_name(cairo_t *c, const char *name, double x, double y) {
+  char line[256];
+  char *clean = xr_display_text(name);
+  if (!clean) return XR_NO_MEMORY;
+  snprintf(line, sizeof line - 4, "%s", clean);
+  free(clean);
+  cairo_set_font_size(c, NAME_SIZE);
+  if (text_width(c, line) > CELL_WIDTH) shorten(c, line, sizeof line, CELL_WIDTH);
+  use(c, mark_color[XR_MARK_NONE]);
+  cairo_move_to(c, x, y + NAME_SIZE);
+  cairo_show_text(c, line);
+  return XR_OK;
+}
+
+static xr_status draw_cell(cairo_t *c, const char *path, xr_mark mark, const char *label, const char *name, double x, double y) {
   xr_image image;
   XR_TRY(xr_thumbnail_load(&image, path, BOX_WIDTH, BOX_HEIGHT));
   use(c, mark_color[mark]);
@@ -132,8 +149,17 @@ static xr_status draw_cell(cairo_t *c, const char *path, xr_mark mark, const cha
   cairo_set_font_size(c, LABEL_SIZE);
   cairo_move_to(c, x + (mark == XR_MARK_NONE ? 0 : 15), top + 10);
   cairo_show_text(c, label);
-  return XR_OK;
+  return name ? draw_name(c, name, x, y + FRAME_HEIGHT + LABEL_HEIGHT) : XR_OK;
 }
+
+static bool has_names(const xr_ranked_example *e) {
+  for (size_t i = 0; i < e->count; i++)
+    if (e->ranked[i].name) return true;
+  return false;
+}
+
+/* Below the caption. */
+static int row_height(const xr_ranked_example *e) { return FRAME_HEIGHT + LABEL_HEIGHT + ROW_GAP + (has_names(e) ? NAME_HEIGHT : 0); }
 
 static xr_status draw_row(cairo_t *c, const xr_ranked_example *e, double width, double *y) {
   char *caption = xr_display_text(e->caption ? e->caption : "");
@@ -143,7 +169,7 @@ static xr_status draw_row(cairo_t *c, const xr_ranked_example *e, double width, 
   free(caption);
   double x = MARGIN;
   if (e->query_image) {
-    XR_TRY(draw_cell(c, e->query_image, XR_MARK_NONE, "query", x, *y));
+    XR_TRY(draw_cell(c, e->query_image, XR_MARK_NONE, "query", NULL, x, *y));
     x += CELL_WIDTH + 2 * GAP;
   }
   for (size_t i = 0; i < e->count; i++) {
@@ -151,10 +177,10 @@ static xr_status draw_row(cairo_t *c, const xr_ranked_example *e, double width, 
     const bool scored = isfinite(e->ranked[i].score);
     int length = snprintf(label, sizeof label, "%zu", i + 1);
     if (scored) snprintf(label + length, sizeof label - (size_t)length, "   %.3f", e->ranked[i].score);
-    XR_TRY(draw_cell(c, e->ranked[i].path, e->ranked[i].mark, label, x, *y));
+    XR_TRY(draw_cell(c, e->ranked[i].path, e->ranked[i].mark, label, e->ranked[i].name, x, *y));
     x += CELL_WIDTH + GAP;
   }
-  *y += FRAME_HEIGHT + LABEL_HEIGHT + ROW_GAP;
+  *y += row_height(e);
   return XR_OK;
 }
 
@@ -198,7 +224,7 @@ static xr_status measure(const xr_ranked_example *examples, size_t count, double
     char *caption = xr_display_text(examples[i].caption ? examples[i].caption : "");
     if (!caption) status = XR_NO_MEMORY;
     if (caption) *height += caption_lines(c, caption, width, false, 0, 0) * LINE_HEIGHT + 6;
-    *height += FRAME_HEIGHT + LABEL_HEIGHT + ROW_GAP;
+    *height += row_height(&examples[i]);
     free(caption);
   }
   cairo_destroy(c);

@@ -5,6 +5,7 @@
 
 #include "host/base/memory.h"
 #include "host/eval/pair_score.h"
+#include "models/esa.h"
 
 typedef struct {
   xr_graph *graph;
@@ -81,24 +82,28 @@ static size_t row_bytes(const side *s) {
   return (size_t)elements_per_sample(s, rows_of(s)) * xr_dtype_bytes(xr_dtype_of(s->graph, rows_of(s)));
 }
 
-xr_status xr_feed_joint_length(xr_executor *executor, xr_var input, int32_t scales, const int32_t *lengths, int64_t count) {
+xr_status xr_feed_lengths(xr_executor *executor, xr_var input, int32_t factor, int32_t without, const int32_t *lengths, int64_t count) {
   if (!input.id) return XR_OK;
   int32_t *to = xr_executor_input(executor, input);
   if (!to) return XR_DEVICE;
-  for (int64_t i = 0; i < count; i++) to[i] = lengths[i] * scales;
+  for (int64_t i = 0; i < count; i++) {
+    const int32_t length = lengths[i] * factor - without;
+    to[i] = length < 0 ? 0 : length;
+  }
   return XR_OK;
 }
 
-/* Reads n samples into the inputs; places of the batch that are left hold zeros, captions of one token. */
+/* Reads n samples into the inputs; places of the batch that are left hold zeros, captions without a word. */
 static xr_status feed(const side *s, xr_executor *executor, const xr_sample_source *source, int64_t first, int64_t n, int64_t batch) {
   char *rows = xr_executor_input(executor, rows_of(s));
   int32_t *lengths = s->model.end.id ? xr_executor_input(executor, s->model.end) : NULL; /* until they become places */
   if (!rows || (s->model.end.id && !lengths)) return XR_DEVICE;
   XR_TRY(source->read(source->context, first, n, rows, lengths));
   memset(rows + (size_t)n * row_bytes(s), 0, (size_t)(batch - n) * row_bytes(s));
-  for (int64_t i = n; lengths && i < batch; i++) lengths[i] = 1;
-  XR_TRY(xr_feed_joint_length(executor, s->model.length, 1, lengths, batch));
-  XR_TRY(xr_feed_joint_length(executor, s->model.joint_length, s->model.joint_scales, lengths, batch));
+  for (int64_t i = n; lengths && i < batch; i++) lengths[i] = 2;
+  XR_TRY(xr_feed_lengths(executor, s->model.length, 1, 0, lengths, batch));
+  XR_TRY(xr_feed_lengths(executor, s->model.joint_length, s->model.joint_scales, 0, lengths, batch));
+  XR_TRY(xr_feed_lengths(executor, s->model.words, 1, s->model.words_without, lengths, batch));
   for (int64_t i = 0; lengths && i < batch; i++) lengths[i]--;
   return xr_executor_upload(executor);
 }
@@ -200,9 +205,11 @@ static float *block_of(int64_t elements) { return xr_block_alloc((size_t)element
 
 xr_status xr_encode_split(const xr_encoder *e, xr_split_id split, void *memory, xr_split_features *f) {
   const xr_split *data = &e->task->dataset->splits[split];
+  const xr_score_rule rule = xr_task_score_rule(e->task);
   const int64_t width = e->task->config->model.embed, images = (int64_t)data->image_count, captions = (int64_t)data->caption_count,
-                set = xr_encoder_set_size(e);
-  *f = (xr_split_features){.image_count = images, .caption_count = captions, .width = width, .set_size = set};
+                set = xr_needs_sets(&rule) ? xr_encoder_set_size(e) : 0;
+  *f = (xr_split_features){
+      .image_count = images, .caption_count = captions, .width = width, .set_size = set, .backend = e->options.backend};
   if (!images || !captions)
     return xr_fail(XR_BAD_INPUT, "%s: the split %s is empty: there is nothing to evaluate", e->task->dataset->root, xr_split_name(split));
   f->images = block_of(images * width);
@@ -227,6 +234,14 @@ void xr_split_features_free(xr_split_features *f) {
   f->images = f->captions = f->image_sets = f->caption_sets = f->scores = NULL;
 }
 
+xr_score_rule xr_task_score_rule(const xr_task *task) {
+  const xr_config *c = task->config;
+  if (c->method != XR_CONFIG_ESA || c->esa.score_weight == 0) return (xr_score_rule){.metric = XR_COSINE};
+  const xr_set_similarity_options sets = xr_esa_similarity(c);
+  return (xr_score_rule){
+      .metric = XR_COSINE, .set_weight = (float)c->esa.score_weight, .set_kind = sets.kind, .set_sharpness = sets.sharpness};
+}
+
 xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_features *f, int64_t top_k, xr_evaluation *result) {
   const xr_split *data = &task->dataset->splits[split];
   int64_t *ids = xr_block_alloc((size_t)(f->image_count + f->caption_count) * sizeof *ids);
@@ -238,7 +253,13 @@ xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_f
                             .gallery = f->image_count,
                             .query_features = {.data = f->captions},
                             .gallery_features = {.data = f->images},
+                            .rule = xr_task_score_rule(task),
                             .width = f->width,
+                            .query_sets = {.data = f->caption_sets},
+                            .gallery_sets = {.data = f->image_sets},
+                            .set_width = f->width,
+                            .query_set_size = f->set_size,
+                            .gallery_set_size = f->set_size,
                             .query_ids = query_ids,
                             .gallery_ids = ids};
   if (f->scores) {
@@ -246,7 +267,7 @@ xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_f
     in.scores = (xr_row_source){.data = f->scores};
   }
   xr_evaluation_options options = {
-      .max_rank = task->config->eval.max_rank, .ties = xr_tie_rule_find(task->config->eval.ties), .top_k = top_k};
+      .max_rank = task->config->eval.max_rank, .ties = xr_tie_rule_find(task->config->eval.ties), .top_k = top_k, .backend = f->backend};
   xr_status status = xr_evaluate(&in, &options, result);
   xr_block_free(ids);
   return status;

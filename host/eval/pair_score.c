@@ -193,8 +193,8 @@ static xr_status score_batch(const rerank *r, const int64_t *pairs, int64_t n, i
   memset(image + (size_t)n * image_bytes, 0, (size_t)(batch - n) * image_bytes);
   memset(text + (size_t)n * text_bytes, 0, (size_t)(batch - n) * text_bytes);
   for (int64_t i = 0; i < batch; i++) end[i] = i < n ? r->length[pairs[i] / r->best_count] : 1; /* lengths, for the next two */
-  XR_TRY(xr_feed_joint_length(r->executor, m->length, 1, end, batch));
-  XR_TRY(xr_feed_joint_length(r->executor, m->joint_length, m->joint_scales, end, batch));
+  XR_TRY(xr_feed_lengths(r->executor, m->length, 1, 0, end, batch));
+  XR_TRY(xr_feed_lengths(r->executor, m->joint_length, m->joint_scales, 0, end, batch));
   for (int64_t i = 0; i < batch; i++) end[i]--;
   XR_TRY(xr_executor_forward(r->executor, (xr_seed){0}));
   XR_TRY(xr_executor_wait(r->executor));

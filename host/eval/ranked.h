@@ -8,7 +8,8 @@ typedef enum { XR_MARK_NONE, XR_MARK_RIGHT, XR_MARK_WRONG } xr_mark; /* NONE: a 
 typedef struct {
   const char *path; /* a JPEG, PNG or BMP file; one that cannot be read is shown as an empty frame */
   xr_mark mark;
-  double score; /* not shown when it is NaN */
+  double score;     /* not shown when it is NaN */
+  const char *name; /* shown below, cut to the picture's width; NULL: nothing */
 } xr_ranked_image;
 
 typedef struct {

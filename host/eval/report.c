@@ -41,7 +41,7 @@ static const char style[] =
     "color:var(--quiet);font-size:12px;text-align:center}.frame img{max-width:92px;max-height:184px;display:block}\n"
     ".right .frame{border-color:var(--right)}.wrong .frame{border-color:var(--wrong);border-style:dashed}"
     ".label{font-size:12px;font-variant-numeric:tabular-nums}.right b{color:var(--right)}.wrong b{color:var(--wrong)}"
-    ".query{margin-right:1rem}\n";
+    ".name{font-size:11px;color:var(--quiet);overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.query{margin-right:1rem}\n";
 
 const char *const xr_figure_keys[XR_FIGURES] = {"R1", "R5", "R10", "mAP", "mINP"};
 
@@ -140,7 +140,15 @@ static xr_status write_example(FILE *out, const xr_ranked_example *e) {
     XR_TRY(write_thumbnail(out, r->path, marks[r->mark].words));
     fprintf(out, "<div class=\"label\">%zu %s", i + 1, marks[r->mark].symbol);
     if (isfinite(r->score)) fprintf(out, "<span class=\"quiet\">%.3f</span>", r->score);
-    fputs("</div></li>\n", out);
+    fputs("</div>", out);
+    if (r->name) {
+      fputs("<div class=\"name\" title=\"", out);
+      xr_html_text(out, r->path);
+      fputs("\">", out);
+      xr_html_text(out, r->name);
+      fputs("</div>", out);
+    }
+    fputs("</li>\n", out);
   }
   fputs("</ol></section>\n", out);
   return XR_OK;
@@ -171,8 +179,15 @@ static void write_results(FILE *out, const xr_report *r) {
   fputs("</p>\n", out);
 }
 
+static void write_heading(FILE *out, const char *text) {
+  fputs("<h2>", out);
+  xr_html_text(out, text);
+  fputs("</h2>\n", out);
+}
+
 static void write_facts(FILE *out, const xr_report *r) {
-  fputs("<h2>Configuration</h2>\n<div class=\"scroll\"><table class=\"facts\"><tbody>\n", out);
+  write_heading(out, r->facts_title ? r->facts_title : "Configuration");
+  fputs("<div class=\"scroll\"><table class=\"facts\"><tbody>\n", out);
   for (size_t i = 0; i < r->fact_count; i++) {
     fputs("<tr><th scope=\"row\">", out);
     xr_html_text(out, r->facts[i].name);
@@ -203,7 +218,7 @@ static xr_status write_page(FILE *out, const xr_report *r) {
     for (size_t i = 0; i < r->chart_count; i++) xr_html_chart(out, &r->charts[i]);
     fputs("</div>\n", out);
   }
-  if (r->example_count) fputs("<h2>Ranked examples</h2>\n", out);
+  if (r->example_count) write_heading(out, r->examples_title ? r->examples_title : "Ranked examples");
   for (size_t i = 0; i < r->example_count; i++) XR_TRY(write_example(out, &r->examples[i]));
   if (r->fact_count) write_facts(out, r);
   fputs("</body></html>\n", out);

@@ -41,6 +41,7 @@ typedef struct {
 
 typedef struct {
   const char *title, *subtitle; /* subtitle may be NULL */
+  const char *facts_title;      /* NULL: "Configuration" */
   const xr_report_fact *facts;  /* the configuration's summary */
   size_t fact_count;
   const xr_report_result *results; /* rows of the final table */
@@ -48,6 +49,7 @@ typedef struct {
   const char *results_note; /* tie rule, denominators; may be NULL */
   const xr_report_chart *charts;
   size_t chart_count;
+  const char *examples_title; /* NULL: "Ranked examples" */
   const xr_ranked_example *examples;
   size_t example_count;
 } xr_report;

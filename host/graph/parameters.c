@@ -146,7 +146,7 @@ xr_status xr_parameters_allocate(xr_parameters *p, xr_parameter_options options)
     return xr_fail_in(status, "%lld parameters with their gradients and moments, %.1f MiB", (long long)xr_parameter_elements(p),
                       (double)bytes / 1048576.0);
   }
-  return draw_all(p);
+  return options.undrawn ? XR_OK : draw_all(p);
 }
 
 /* ---- values in plain memory */

@@ -41,6 +41,7 @@ typedef struct {
   xr_dtype compute;   /* XR_BF16: matrices (rank >= 2) get a bf16 copy */
   bool training;      /* gradients and moments too */
   int moments;        /* 0, 1 or 2 */
+  bool undrawn;       /* zeros instead of initial values, which take seconds to draw: all will be loaded */
   xr_backend backend; /* where the arrays lie */
 } xr_parameter_options;
 

@@ -6,7 +6,7 @@
 
 /* ---- words */
 
-static const cyaml_strval_t methods[] = {{"irra", XR_CONFIG_IRRA}, {"cmsn", XR_CONFIG_CMSN}};
+static const cyaml_strval_t methods[] = {{"irra", XR_CONFIG_IRRA}, {"cmsn", XR_CONFIG_CMSN}, {"esa", XR_CONFIG_ESA}};
 static const cyaml_strval_t tokenizers[] = {{"clip", XR_CONFIG_TOKENIZER_CLIP}, {"irra", XR_CONFIG_TOKENIZER_IRRA}};
 static const cyaml_strval_t resizes[] = {
     {"nearest", XR_CONFIG_NEAREST}, {"bilinear", XR_CONFIG_BILINEAR}, {"bicubic", XR_CONFIG_BICUBIC}, {"lanczos", XR_CONFIG_LANCZOS}};

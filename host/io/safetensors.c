@@ -235,6 +235,13 @@ void xr_safetensors_forget(const xr_safetensors *file, const xr_stored_tensor *t
   madvise((char *)file->map + first, end - first, MADV_DONTNEED);
 }
 
+const void *xr_safetensors_bytes(const xr_safetensors *file, size_t *bytes) {
+  *bytes = file->map_bytes;
+  return file->map;
+}
+
+void xr_safetensors_read_ahead(const xr_safetensors *file) { madvise(file->map, file->map_bytes, MADV_WILLNEED); }
+
 const char *xr_safetensors_metadata(const xr_safetensors *file, const char *key) {
   for (size_t i = 0; i < file->metadata_count; i++)
     if (strcmp(file->metadata[i].key, key) == 0) return file->metadata[i].value;

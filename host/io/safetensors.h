@@ -38,6 +38,10 @@ const xr_stored_tensor *xr_safetensors_at(const xr_safetensors *file, size_t ind
 const xr_stored_tensor *xr_safetensors_find(const xr_safetensors *file, const char *name); /* NULL: no such tensor */
 /* Gives back the memory that reading a tensor's data took; the data stay readable. For large files that are read once. */
 void xr_safetensors_forget(const xr_safetensors *file, const xr_stored_tensor *tensor);
+/* The whole file as it is mapped. */
+const void *xr_safetensors_bytes(const xr_safetensors *file, size_t *bytes);
+/* The system may begin to read the file from disk: it will be wanted soon. */
+void xr_safetensors_read_ahead(const xr_safetensors *file);
 const char *xr_safetensors_metadata(const xr_safetensors *file, const char *key); /* NULL: no such key */
 
 /* Writes the tensors in the order given; appears under `path` whole or not at all. */

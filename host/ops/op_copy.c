@@ -1,8 +1,10 @@
-/* reshape, detach, slice, concat, transpose */
+/* reshape, detach, slice, repeat, concat, transpose */
 #include "host/ops/ops_internal.h"
 #include "kernels/copy/concat.h"
+#include "kernels/copy/repeat.h"
 #include "kernels/copy/slice.h"
 #include "kernels/copy/transpose.h"
+#include "kernels/elementwise/scale.h"
 
 /* A shape seen as [outer, axis, inner]. */
 static int64_t outer_of(xr_shape shape, int axis) {
@@ -35,19 +37,28 @@ static xr_status reshape_infer(xr_node *node) {
   return XR_OK;
 }
 
+/* Views share the memory of what they show, but not that of a parameter: the plan has no place for parameters. */
+static xr_status view_forward(const xr_node *node, const xr_run *run) {
+  if (run->in[0] == run->out[0]) return XR_OK;
+  const int64_t count = xr_elements(xr_output_shape(node, 0));
+  const xr_scale k = {.count = count, .dtype = xr_output_dtype(node, 0), .alpha = 1, .x = run->in[0], .y = run->out[0]};
+  return XR_ON(run, xr_scale_forward, &k);
+}
+
 static xr_status reshape_backward(const xr_node *node, const xr_run *run) {
   return xr_pass_on(run, 0, run->dout[0], xr_input_dtype(node, 0), xr_elements(xr_input_shape(node, 0)));
 }
 
 static const xr_op reshape_op = {
-    .name = "reshape", .infer = reshape_infer, .pass_gradient = 1u, .is_view = true, .backward = reshape_backward};
+    .name = "reshape", .infer = reshape_infer, .pass_gradient = 1u, .is_view = true, .forward = view_forward, .backward = reshape_backward};
 
 xr_var xr_reshape(xr_graph *g, const char *label, xr_var x, xr_shape shape) {
   return xr_apply_one(g, &reshape_op, label, &(reshape_attributes){shape}, sizeof(reshape_attributes), 1, &x);
 }
 
 /* ---- detach: the same memory, and no gradient goes back */
-static const xr_op detach_op = {.name = "detach", .infer = xr_infer_like_input, .is_view = true, .no_gradient_out = 1u};
+static const xr_op detach_op = {
+    .name = "detach", .infer = xr_infer_like_input, .is_view = true, .no_gradient_out = 1u, .forward = view_forward};
 
 xr_var xr_detach(xr_graph *g, const char *label, xr_var x) { return xr_apply_one(g, &detach_op, label, NULL, 0, 1, &x); }
 
@@ -109,6 +120,55 @@ xr_var xr_token_at(xr_graph *g, const char *label, xr_var x, int64_t index) {
     return xr_graph_fail(g, XR_BAD_SHAPE, "%s: tokens are [B, N, D], this is %s", label, xr_shape_to_text(shape).text);
   xr_var token = xr_slice_of(g, label, x, 1, index, 1);
   return xr_reshape(g, label, token, XR_SHAPE(shape.dim[0], shape.dim[2]));
+}
+
+/* ---- repeat */
+typedef struct {
+  int axis;
+  int64_t count;
+} repeat_attributes;
+
+static xr_repeat repeat_arguments(const xr_node *node, const xr_run *run) {
+  const repeat_attributes *a = xr_attributes(node);
+  const xr_shape x = xr_input_shape(node, 0);
+  xr_repeat k = {.outer = outer_of(x, a->axis), .count = a->count, .inner = inner_of(x, a->axis - 1), .dtype = xr_input_dtype(node, 0)};
+  if (!run) return k;
+  k.x = run->in[0];
+  k.y = run->out[0];
+  k.dy = run->dout[0];
+  k.dx = run->din[0];
+  k.accumulate_dx = xr_bit(run->accumulate, 0);
+  return k;
+}
+
+static xr_status repeat_infer(xr_node *node) {
+  const repeat_attributes *a = xr_attributes(node);
+  const xr_shape x = xr_input_shape(node, 0);
+  XR_TRY(xr_expect_float(node, 0));
+  if (x.rank == XR_MAX_RANK) return xr_fail(XR_BAD_SHAPE, "%s has no room for another axis", xr_shape_to_text(x).text);
+  if (a->axis != x.rank) XR_TRY(expect_axis(x, a->axis));
+  const xr_repeat k = repeat_arguments(node, NULL);
+  XR_TRY(xr_repeat_check(&k));
+  xr_shape y = {.rank = x.rank + 1};
+  for (int i = 0; i < y.rank; i++) y.dim[i] = i == a->axis ? a->count : x.dim[i < a->axis ? i : i - 1];
+  xr_set_output(node, 0, k.dtype, y);
+  return XR_OK;
+}
+
+static xr_status repeat_forward(const xr_node *node, const xr_run *run) {
+  const xr_repeat k = repeat_arguments(node, run);
+  return XR_ON(run, xr_repeat_forward, &k);
+}
+
+static xr_status repeat_backward(const xr_node *node, const xr_run *run) {
+  const xr_repeat k = repeat_arguments(node, run);
+  return XR_ON(run, xr_repeat_backward, &k);
+}
+
+static const xr_op repeat_op = {.name = "repeat", .infer = repeat_infer, .forward = repeat_forward, .backward = repeat_backward};
+
+xr_var xr_repeat_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t count) {
+  return xr_apply_one(g, &repeat_op, label, &(repeat_attributes){axis, count}, sizeof(repeat_attributes), 1, &x);
 }
 
 /* ---- concat */

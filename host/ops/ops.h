@@ -6,9 +6,14 @@
 
 #include "host/graph/graph.h"
 #include "kernels/activation/activation.h"
+#include "kernels/embedding_set/set_similarity.h"
+#include "kernels/embedding_set/token_weights.h"
 #include "kernels/image/augment.h"
 #include "kernels/loss/centre/centre_alignment.h"
 #include "kernels/loss/match_pairs.h"
+#include "kernels/loss/mmd.h"
+#include "kernels/loss/set_spread.h"
+#include "kernels/loss/triplet/semantic_margin.h"
 #include "kernels/loss/triplet/semi_positive_triplet.h"
 
 /* ---- linear maps */
@@ -90,6 +95,9 @@ typedef struct {
   xr_var gate;        /* [D] or empty */
 } xr_multiscale_options;
 xr_var xr_multiscale_attention_of(xr_graph *g, const char *label, xr_var q, int scales, const xr_var *kv, xr_multiscale_options options);
+/* q [B, K, D], kv [B, N, 2 D] -> [B, K, D]: slots q divide each sample's tokens, then average them; tokens from length (i32 [B] or empty)
+ * on are no slot's */
+xr_var xr_slot_attention_of(xr_graph *g, const char *label, xr_var q, xr_var kv, int64_t heads, xr_var length);
 /* z [B, S, M, D], logits f32 [B, S, M] -> [B, M, D]: the mean over S weighted by softmax over S */
 xr_var xr_scale_gate_of(xr_graph *g, const char *label, xr_var z, xr_var logits);
 
@@ -111,7 +119,31 @@ xr_var xr_reshape(xr_graph *g, const char *label, xr_var x, xr_shape shape);
 xr_var xr_detach(xr_graph *g, const char *label, xr_var x); /* x as a constant: no gradient goes through */
 xr_var xr_transpose_axes(xr_graph *g, const char *label, xr_var x, const int axes[XR_MAX_RANK]);
 xr_var xr_slice_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t start, int64_t length);
+/* x with a new axis in front of `axis`: x `count` times; [B, D], axis 1 -> [B, count, D] */
+xr_var xr_repeat_of(xr_graph *g, const char *label, xr_var x, int axis, int64_t count);
 xr_var xr_concat_of(xr_graph *g, const char *label, int count, const xr_var *x, int axis);
+
+/* ---- embedding sets made of tokens */
+/* qkv [B, N, 3 D] of one attention, index i32 [B] or empty -> f32 [B, N]: what the query at the index looks at (keys behind it: not), or
+ * the first query at all keys; mean over heads, without gradient */
+xr_var xr_attention_row_of(xr_graph *g, const char *label, xr_var qkv, int64_t heads, xr_var index);
+/* logits f32 [B, N, K], with shares [B, N, K + 1]; length i32 [B] or empty -> f32 [B, N, K]: weights of the tokens for each of K elements
+ */
+xr_var xr_token_weights_of(xr_graph *g, const char *label, xr_var logits, xr_var length, xr_token_weights_kind kind);
+/* score f32 [B, N], length i32 [B] or empty -> f32 [B, N, set]: the highest scores' tokens, in groups by rank; without gradient */
+xr_var xr_rank_weights_of(xr_graph *g, const char *label, xr_var score, xr_var length, int64_t set, float ratio);
+/* x [B, N, D], weights f32 [B, N, K] -> [B, K, D]: weighted sums of the tokens */
+xr_var xr_token_pool_of(xr_graph *g, const char *label, xr_var x, xr_var weights);
+
+/* ---- embedding sets: f32, unit rows */
+/* a [A, K1, D], b [B, K2, D] -> similarity of every pair of sets [A, B]: cosines of all elements, then the reduction */
+xr_var xr_set_similarity_of(xr_graph *g, const char *label, xr_var a, xr_var b, xr_set_similarity_options options);
+/* The reduction alone: cosine [A a_size, B b_size] -> [A, B] */
+xr_var xr_set_reduce(xr_graph *g, const char *label, xr_var cosine, int64_t a_size, int64_t b_size, xr_set_similarity_options options);
+/* x [.., D], y [.., D] -> maximum mean discrepancy of their rows, [1] */
+xr_var xr_mmd_loss(xr_graph *g, const char *label, xr_var x, xr_var y, xr_mmd_options options);
+/* sets [B, K, D] -> [1]: how alike the elements of a set are; kernels/loss/set_spread.h */
+xr_var xr_set_spread_of(xr_graph *g, const char *label, xr_var sets, xr_spread_kind kind);
 
 /* ---- losses: one f32 element */
 /* logits [R, C], labels i32 [R]; -1 leaves a row out */
@@ -137,6 +169,13 @@ xr_var xr_centre_memory_loss(xr_graph *g, const char *label, int sets, const xr_
 /* cosine f32 [B, B] (images x texts), identity i32 [B], image i32 [B] */
 xr_var xr_semi_positive_triplet_loss(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_var image,
                                      xr_triplet_options options);
+/* similarity f32 [B, B] (images x texts), identity i32 [B], image i32 [B] or empty; semantic f32 [B, B] (its gradient is not taken) and
+ * length i32 [B] where the kind reads them, else empty or not read */
+xr_var xr_semantic_margin_loss(xr_graph *g, const char *label, xr_var similarity, xr_var semantic, xr_var identity, xr_var image,
+                               xr_var length, xr_margin_options options);
+/* x f32 [B, D], identity i32 [B] of 0 .. classes-1 -> f32 [B, D], a constant: what is remembered of each sample's identity. Keeps the state
+ * "<label>.features" [classes, D] and "<label>.seen" [classes]. */
+xr_var xr_feature_memory_of(xr_graph *g, const char *label, xr_var x, xr_var identity, int64_t classes, float momentum);
 /* The same inputs without images -> the pairs that image-text matching learns from, i32 [3 B] each */
 typedef struct {
   xr_match_negative negative;

@@ -103,7 +103,8 @@ xr_status xr_feed_training(const xr_graph *g, const xr_training_graph *inputs, x
   XR_TRY(copy_input(g, e, inputs->decisions, batch->decisions));
   XR_TRY(copy_input(g, e, inputs->ids, batch->tokens));
   XR_TRY(copy_input(g, e, inputs->length, batch->lengths));
-  XR_TRY(xr_feed_joint_length(e, inputs->joint_length, inputs->joint_scales, batch->lengths, batch->size));
+  XR_TRY(xr_feed_lengths(e, inputs->joint_length, inputs->joint_scales, 0, batch->lengths, batch->size));
+  XR_TRY(xr_feed_lengths(e, inputs->words, 1, inputs->words_without, batch->lengths, batch->size));
   XR_TRY(copy_masked(g, inputs, e, batch));
   XR_TRY(copy_input(g, e, inputs->identity, batch->labels));
   XR_TRY(copy_input(g, e, inputs->image, batch->image_ids));

@@ -31,7 +31,7 @@ typedef struct {
   xr_split_id selection;
   xr_progress_state at;
   int64_t bad_in_a_row;
-  bool warned_of_single_samples;
+  bool warned_of_single_samples, warned_of_collapsed_sets;
   struct {     /* the step that was started last */
     bool runs; /* its results were not looked at yet */
     double lr;
@@ -197,6 +197,8 @@ static void losses_text(const training *t, char *text, size_t size) {
   for (int i = 0; i < t->model.inputs.losses && used < size; i++)
     used += (size_t)snprintf(text + used, size - used, "  %s %.4f", t->model.inputs.loss_name[i],
                              (double)xr_model_loss(&t->model, t->model.inputs.loss[i]));
+  if (t->model.inputs.set_cosine.id && used < size)
+    snprintf(text + used, size - used, "  set cosine %.3f", (double)xr_model_loss(&t->model, t->model.inputs.set_cosine));
 }
 
 static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
@@ -222,6 +224,7 @@ static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
   xr_json_number(m, "loss", (double)total);
   for (int i = 0; i < t->model.inputs.losses; i++)
     xr_json_number(m, t->model.inputs.loss_name[i], (double)xr_model_loss(&t->model, t->model.inputs.loss[i]));
+  if (t->model.inputs.set_cosine.id) xr_json_number(m, "set_cosine", (double)xr_model_loss(&t->model, t->model.inputs.set_cosine));
   xr_json_number(m, "lr", lr);
   xr_json_number(m, "gradient_norm", (double)norm);
   xr_json_number(m, "images_per_second", rate);
@@ -247,6 +250,18 @@ static xr_status leave_step_out(training *t, xr_seed seed) {
                  (long long)t->bad_in_a_row, what);
 }
 
+/* Sets whose elements are all the same vector are one vector. Said once, after two epochs. */
+static void look_at_sets(training *t) {
+  const float alike = 0.98f;
+  if (t->warned_of_collapsed_sets || !t->model.inputs.set_cosine.id || t->at.epoch < 2) return;
+  const float cosine = xr_model_loss(&t->model, t->model.inputs.set_cosine);
+  if (!(cosine > alike)) return;
+  t->warned_of_collapsed_sets = true;
+  xr_warn(
+      "the elements of an embedding set have a cosine of %.3f: the sets have collapsed; a larger loss.uniformity.weight keeps them apart",
+      (double)cosine);
+}
+
 /* Centres of identities that have one sample each align nothing. Said once. */
 static void look_at_batch(training *t) {
   const float few = 1.5f;
@@ -266,6 +281,7 @@ static xr_status finish_step(training *t) {
   const float loss = xr_model_loss(&t->model, t->model.inputs.total);
   const xr_update update = xr_optimizer_update(t->model.optimizer);
   look_at_batch(t);
+  look_at_sets(t);
   if (update.bad_parameter >= 0 || !isfinite(loss)) {
     XR_TRY(leave_step_out(t, t->started.seed));
   } else {

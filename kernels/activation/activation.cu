@@ -18,6 +18,12 @@ template <class T> struct forward_body {
     } else if (kind == XR_ACTIVATION_GELU) {
 #pragma unroll
       for (int i = 0; i < N; i++) value.v[i] = xr_gelu(value.v[i]);
+    } else if (kind == XR_ACTIVATION_TANH) {
+#pragma unroll
+      for (int i = 0; i < N; i++) value.v[i] = xr_tanh(value.v[i]);
+    } else if (kind == XR_ACTIVATION_LOGISTIC) {
+#pragma unroll
+      for (int i = 0; i < N; i++) value.v[i] = xr_sigmoid(value.v[i]);
     }
     xr_piece_store(y + at, e, value);
   }
@@ -39,6 +45,12 @@ template <class T> struct backward_body {
     } else if (kind == XR_ACTIVATION_GELU) {
 #pragma unroll
       for (int i = 0; i < N; i++) g.v[i] *= xr_gelu_slope(value.v[i]);
+    } else if (kind == XR_ACTIVATION_TANH) {
+#pragma unroll
+      for (int i = 0; i < N; i++) g.v[i] *= xr_tanh_slope(value.v[i]);
+    } else if (kind == XR_ACTIVATION_LOGISTIC) {
+#pragma unroll
+      for (int i = 0; i < N; i++) g.v[i] *= xr_sigmoid_slope(value.v[i]);
     }
     xr_piece_store(dx + at, e, g, accumulate);
   }

@@ -47,20 +47,6 @@ __device__ __forceinline__ int key_count(const xr_attention_scale &c, int64_t b,
   return *bad ? all : n;
 }
 
-/* Sums each x[i] over the lanes of the group; lane l gets the sum of x[l % 16]. */
-template <int G> __device__ __forceinline__ float sum_of_group(float (&x)[kSums], int lane) {
-#pragma unroll
-  for (int half = kSums / 2; half; half /= 2) {
-    const bool upper = lane & half;
-#pragma unroll
-    for (int i = 0; i < half; i++) {
-      const float mine = upper ? x[i + half] : x[i], other = upper ? x[i] : x[i + half];
-      x[i] = mine + __shfl_xor_sync(~0u, other, half);
-    }
-  }
-  return G == 32 ? x[0] + __shfl_xor_sync(~0u, x[0], 16) : x[0];
-}
-
 /* True in every thread of the last of `blocks` blocks to come here; what the others wrote before is then visible. */
 __device__ __forceinline__ bool is_last_block(int *arrived, int blocks) {
   __shared__ bool last;
@@ -130,7 +116,7 @@ __device__ __forceinline__ void make_scores(const arguments &p, const xr_attenti
       float x[kSums];
 #pragma unroll
       for (int i = 0; i < kSums; i++) x[i] = dot(load_quad(q + (m + i / kKeys) * lanes<G>::kColumns + 4 * lane), row[i % kKeys]);
-      const float sum = sum_of_group<G>(x, lane);
+      const float sum = xr_lane_sums<G>(x, lane);
       const int j = key + lane % kKeys;
       if (lane < kSums && j < n) scores[(m + lane / kKeys) * score_row + j] = sum;
     }
@@ -329,7 +315,7 @@ __device__ __forceinline__ void make_score_pairs(const arguments &p, place at, i
         x[4 * i + 2] = dot(query, k[1]);
         x[4 * i + 3] = dot(result, v[1]);
       }
-      const float sum = sum_of_group<G>(x, lane);
+      const float sum = xr_lane_sums<G>(x, lane);
       if (lane < kSums && j < n) (lane & 1 ? dp : scores)[(m + lane / 4) * score_row + j] = sum;
     }
   }

@@ -29,6 +29,21 @@ template <int Lanes = 32, class T> static __device__ __forceinline__ T xr_warp_m
   return xr_warp_reduce<Lanes>(value, xr_max());
 }
 
+/* Many sums at once: each x[i] over groups of `Lanes` (16 or 32) neighbours; lane l of a group gets the sum of x[l % 16]. Fifteen exchanges
+ * or sixteen, where sixteen sums one by one would take 64 or 80. x is used up. */
+template <int Lanes> static __device__ __forceinline__ float xr_lane_sums(float (&x)[16], int lane) {
+#pragma unroll
+  for (int half = 8; half; half /= 2) {
+    const bool upper = lane & half;
+#pragma unroll
+    for (int i = 0; i < half; i++) {
+      const float low = x[i], high = x[i + half];
+      x[i] = (upper ? high : low) + __shfl_xor_sync(0xffffffffu, upper ? low : high, half);
+    }
+  }
+  return Lanes == 32 ? x[0] + __shfl_xor_sync(0xffffffffu, x[0], 16) : x[0];
+}
+
 /* Over a one-dimensional block of Threads (a multiple of 32, up to 1024). May be called again at once. */
 template <int Threads, class T, class Op> static __device__ __forceinline__ T xr_block_reduce(T value, Op op) {
   static_assert(Threads % 32 == 0 && Threads <= 1024, "whole warps");

@@ -13,11 +13,33 @@ namespace {
 constexpr int THREADS = 128, ROWS_AT_ONCE = 8;
 
 __device__ __forceinline__ float activate(xr_activation_kind kind, float x) {
-  return kind == XR_ACTIVATION_QUICK_GELU ? xr_quick_gelu(x) : kind == XR_ACTIVATION_GELU ? xr_gelu(x) : x;
+  switch (kind) {
+  case XR_ACTIVATION_QUICK_GELU:
+    return xr_quick_gelu(x);
+  case XR_ACTIVATION_GELU:
+    return xr_gelu(x);
+  case XR_ACTIVATION_TANH:
+    return xr_tanh(x);
+  case XR_ACTIVATION_LOGISTIC:
+    return xr_sigmoid(x);
+  default:
+    return x;
+  }
 }
 
 __device__ __forceinline__ float slope(xr_activation_kind kind, float x) {
-  return kind == XR_ACTIVATION_QUICK_GELU ? xr_quick_gelu_slope(x) : kind == XR_ACTIVATION_GELU ? xr_gelu_slope(x) : 1.0f;
+  switch (kind) {
+  case XR_ACTIVATION_QUICK_GELU:
+    return xr_quick_gelu_slope(x);
+  case XR_ACTIVATION_GELU:
+    return xr_gelu_slope(x);
+  case XR_ACTIVATION_TANH:
+    return xr_tanh_slope(x);
+  case XR_ACTIVATION_LOGISTIC:
+    return xr_sigmoid_slope(x);
+  default:
+    return 1.0f;
+  }
 }
 
 /* ---- after the forward product */
@@ -92,7 +114,8 @@ template <class TY, class T, int W> xr_status run_backward_rows(const backward_r
 /* ---- the sums of the blocks: 32 columns a block of threads, one in each lane; SUMMERS warps share the blocks of rows */
 constexpr int SUMMERS = 8;
 
-__global__ void __launch_bounds__(32 * SUMMERS) bias_kernel(const float *partials, int64_t blocks, int64_t cols, float *dbias, bool accumulate) {
+__global__ void __launch_bounds__(32 * SUMMERS)
+    bias_kernel(const float *partials, int64_t blocks, int64_t cols, float *dbias, bool accumulate) {
   __shared__ float shared[SUMMERS][32];
   const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
   const int64_t col = (int64_t)blockIdx.x * 32 + lane, each = (blocks + SUMMERS - 1) / SUMMERS;
@@ -112,13 +135,19 @@ __global__ void __launch_bounds__(32 * SUMMERS) bias_kernel(const float *partial
 }
 
 xr_status backward(const xr_linear *a, xr_stream stream) {
-  backward_rows k = {a->rows, a->out, xr_linear_rows_per_block(a->rows), a->dy, a->pre, xr_linear_has_dpre(a) ? a->dpre : NULL,
-                     a->dbias ? (float *)a->workspace : NULL, a->activation};
+  backward_rows k = {a->rows,
+                     a->out,
+                     xr_linear_rows_per_block(a->rows),
+                     a->dy,
+                     a->pre,
+                     xr_linear_has_dpre(a) ? a->dpre : NULL,
+                     a->dbias ? (float *)a->workspace : NULL,
+                     a->activation};
   XR_TRY(xr_for_dtype(a->dtype, "linear", [&](auto element) {
     using T = decltype(element);
     return xr_for_dtype(a->y_dtype, "linear", [&](auto result) {
       using TY = decltype(result);
-      constexpr int W = xr_vec_width<T> > xr_vec_width<TY> ? xr_vec_width<T> : xr_vec_width<TY>;
+      constexpr int W = xr_vec_width < T >> xr_vec_width<TY> ? xr_vec_width<T> : xr_vec_width<TY>;
       if (a->out % W == 0 && xr_vec_fits<T>(a->out, (const char *)a->dy, (const char *)k.pre, (const char *)k.dpre))
         return run_backward_rows<TY, T, W>(k, stream);
       return run_backward_rows<TY, T, 1>(k, stream);
@@ -136,7 +165,8 @@ xr_status xr_linear_finish_cuda(const xr_linear_finish *a, xr_stream stream) {
     using T = decltype(element);
     constexpr int W = xr_vec_width<T>;
     const bool rows_fit = a->rows < 2 || a->ld % W == 0;
-    if (rows_fit && xr_vec_fits<T>(a->cols, (const char *)a->product, (const char *)a->pre, (const char *)a->y)) return finish<T, W>(a, stream);
+    if (rows_fit && xr_vec_fits<T>(a->cols, (const char *)a->product, (const char *)a->pre, (const char *)a->y))
+      return finish<T, W>(a, stream);
     return finish<T, 1>(a, stream);
   });
 }

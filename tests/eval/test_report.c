@@ -56,10 +56,10 @@ typedef struct {
 } sample;
 
 static void make_sample(sample *s) {
-  s->found[0] = (xr_ranked_image){picture[0], XR_MARK_RIGHT, .91234};
-  s->found[1] = (xr_ranked_image){picture[1], XR_MARK_WRONG, .8};
-  s->found[2] = (xr_ranked_image){"/nowhere/gone.jpg", XR_MARK_WRONG, .7};
-  s->found[3] = (xr_ranked_image){picture[2], XR_MARK_NONE, -.25};
+  s->found[0] = (xr_ranked_image){picture[0], XR_MARK_RIGHT, .91234, NULL};
+  s->found[1] = (xr_ranked_image){picture[1], XR_MARK_WRONG, .8, "first<2>.jpg"};
+  s->found[2] = (xr_ranked_image){"/nowhere/gone.jpg", XR_MARK_WRONG, .7, NULL};
+  s->found[3] = (xr_ranked_image){picture[2], XR_MARK_NONE, -.25, NULL};
   s->examples[0] = (xr_ranked_example){"a <b>\"bold\"</b> caption & more", NULL, s->found, 4};
   s->examples[1] = (xr_ranked_example){long_caption, picture[1], s->found, 1};
   s->examples[2] = (xr_ranked_example){"broken \xff\xc3 bytes\n\x01", NULL, s->found, 0};
@@ -140,6 +140,9 @@ Test(report, page_holds_results_curves_and_marked_examples) {
   cr_expect_eq(count_of(text, "<title>cmsn &amp; friends</title>"), 1);
   cr_expect_eq(count_of(text, "/data/&lt;sets&gt;"), 1);
   cr_expect_eq(count_of(text, "a &lt;b&gt;&quot;bold&quot;&lt;/b&gt; caption &amp; more"), 1);
+  cr_expect_eq(count_of(text, "<div class=\"name\" title="), 1);
+  cr_expect_eq(count_of(text, ">first&lt;2&gt;.jpg</div>"), 1);
+  cr_expect_eq(count_of(text, "<h2>Ranked examples</h2>"), 1);
   cr_expect_eq(count_of(text, "broken \xef\xbf\xbd\xef\xbf\xbd bytes  "), 1, "bytes that are no UTF-8 are replaced");
   cr_expect_eq(count_of(text, ">73.38<"), 2, "fractions become percent with two decimals");
   cr_expect_eq(count_of(text, "\xe2\x80\x93</td>"), 1, "a value that is not known is a dash");
@@ -224,6 +227,13 @@ static int dark_pixels(const xr_image *image, int left, int top, int right, int 
   return n;
 }
 
+static int coloured_pixels(const xr_image *image, int left, int top, int right, int bottom) {
+  int n = 0;
+  for (int y = top; y < bottom; y++)
+    for (int x = left; x < right; x++) n += pixel(image, x, y)[0] < 250;
+  return n;
+}
+
 Test(report, contact_sheet_shows_frames_pictures_and_captions) {
   sample s;
   make_sample(&s);
@@ -231,7 +241,7 @@ Test(report, contact_sheet_shows_frames_pictures_and_captions) {
   xr_image sheet;
   cr_assert_eq(xr_image_load(&sheet, output, (xr_image_options){0}, NULL), XR_OK, "%s", xr_message());
   cr_expect_eq(sheet.width, 2 * 16 + 4 * 104 + 3 * 8);
-  cr_expect_eq(sheet.height, 2 * 16 + 26 + 216 + 20);
+  cr_expect_eq(sheet.height, 2 * 16 + 26 + 216 + 20 + 14, "one of the pictures has a name");
   const int top = 16 + 26; /* of the frames: margin, one line of caption */
   static const int frame[4][3] = {{13, 140, 51}, {204, 31, 31}, {204, 31, 31}, {140, 145, 153}};
   for (int i = 0; i < 4; i++) {
@@ -247,6 +257,8 @@ Test(report, contact_sheet_shows_frames_pictures_and_captions) {
   expect_color(&sheet, 16 + 4 + 5, top + 108, 237, 237, 240); /* the tall picture is 83 pixels wide, in the middle of 96 */
   expect_color(&sheet, 16 + 4 + 8, top + 108, 200, 30, 60);
   cr_expect_gt(dark_pixels(&sheet, 16, 16, 300, top - 6), 100, "the caption is written above the row");
+  cr_expect_gt(coloured_pixels(&sheet, 128, top + 237, 230, top + 250), 20, "the name is written below that");
+  cr_expect_eq(coloured_pixels(&sheet, 16, top + 237, 120, top + 250), 0, "and only there");
   cr_expect_gt(dark_pixels(&sheet, 31, top + 218, 100, top + 236), 20, "rank and score are written below");
   xr_image_free(&sheet);
 }

@@ -39,6 +39,10 @@ static xr_var matmul(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   return xr_matmul_transposed(g, "op", p[0], p[1]);
 }
+static xr_var matmul_of_view(xr_graph *g, const xr_var *p, xr_var *n) { /* a parameter under another shape */
+  (void)n;
+  return xr_matmul_transposed(g, "op", xr_reshape(g, "view", p[0], XR_SHAPE(4, 5)), p[1]);
+}
 static xr_var layernorm(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   return xr_layernorm_of(g, p[0], "ln", 1e-5f);
@@ -71,6 +75,11 @@ static xr_var multiscale_gated(xr_graph *g, const xr_var *p, xr_var *n) {
   const xr_var kv[] = {xr_scale_by(g, "first", p[1], 1), xr_scale_by(g, "second", p[2], 1)};
   return xr_multiscale_attention_of(g, "op", xr_scale_by(g, "q", p[0], 1), 2, kv,
                                     (xr_multiscale_options){.heads = 2, .code = &p[3], .gate = xr_scale_by(g, "gate", p[5], 0.5f)});
+}
+static xr_var slot_attention(xr_graph *g, const xr_var *p, xr_var *n) { /* one sample without a token; keys and values are used twice */
+  *n = xr_input(g, "length", XR_I32, XR_SHAPE(3));
+  xr_var q = xr_scale_by(g, "q", p[0], 1), kv = xr_scale_by(g, "kv", p[1], 1);
+  return xr_slot_attention_of(g, "again", xr_slot_attention_of(g, "op", q, kv, 2, *n), kv, 3, (xr_var){0});
 }
 static xr_var scale_gate(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
@@ -124,6 +133,10 @@ static xr_var elementwise(xr_graph *g, const xr_var *p, xr_var *n) {
   xr_var x = xr_activate(g, "gelu", xr_scale_by(g, "scale", p[0], -0.7f), XR_ACTIVATION_GELU);
   return xr_add_of(g, "op", x, xr_activate(g, "quick", xr_add_of(g, "sum", x, p[1]), XR_ACTIVATION_QUICK_GELU));
 }
+static xr_var bounded(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_activate(g, "tanh", xr_activate(g, "logistic", xr_scale_by(g, "scale", p[0], 3), XR_ACTIVATION_LOGISTIC), XR_ACTIVATION_TANH);
+}
 static xr_var add_to_itself(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   xr_var x = xr_scale_by(g, "x", p[0], 1.5f);
@@ -171,6 +184,12 @@ static xr_var copies(xr_graph *g, const xr_var *p, xr_var *n) {
   xr_var turned = xr_transpose_axes(g, "transpose", joined, (const int[XR_MAX_RANK]){2, 0, 1, 0}); /* [4, 2, 5] */
   return xr_reshape(g, "reshape", xr_slice_of(g, "slice", turned, 2, 1, 3), XR_SHAPE(8, 3));
 }
+static xr_var repeat(xr_graph *g, const xr_var *p, xr_var *n) { /* in front, in between, behind; gradients are added to */
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), front = xr_repeat_of(g, "front", x, 0, 3), behind = xr_repeat_of(g, "behind", p[0], 2, 3);
+  return xr_concat_of(g, "all", 3,
+                      (xr_var[]){front, xr_repeat_of(g, "between", p[1], 1, 4), xr_reshape(g, "flat", behind, XR_SHAPE(3, 4, 5))}, 0);
+}
 static xr_var cross_entropy(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "labels", XR_I32, XR_SHAPE(5));
   return xr_cross_entropy_loss(g, "op", xr_scale_by(g, "logits", p[0], 1), *n, 0.1f);
@@ -204,6 +223,51 @@ static xr_var semi_positive_triplet(xr_graph *g, const xr_var *p, xr_var *n) { /
   options.adaptive_from = -1; /* an adaptive margin is a constant to the gradient only */
   return xr_semi_positive_triplet_loss(g, "op", xr_scale_by(g, "cosine", p[0], 1), n[0], n[1], options);
 }
+static xr_var set_similarity(xr_graph *g, const xr_var *p, xr_var *n, xr_set_kind kind) {
+  (void)n;
+  xr_var a = xr_l2_normalize_rows(g, "a", p[0]), b = xr_l2_normalize_rows(g, "b", p[1]);
+  const xr_set_similarity_options options = {.kind = kind, .sharpness = 4};
+  return xr_add_of(g, "both", xr_set_similarity_of(g, "op", a, b, options), xr_set_similarity_of(g, "again", a, b, options));
+}
+static xr_var set_smooth_chamfer(xr_graph *g, const xr_var *p, xr_var *n) { return set_similarity(g, p, n, XR_SET_SMOOTH_CHAMFER); }
+static xr_var set_average(xr_graph *g, const xr_var *p, xr_var *n) { return set_similarity(g, p, n, XR_SET_AVERAGE); }
+static xr_var set_reduce_twice(xr_graph *g, const xr_var *p, xr_var *n) { /* the gradient of the cosines is added to */
+  (void)n;
+  xr_var cosine = xr_scale_by(g, "cosine", p[0], 0.5f);
+  const xr_set_similarity_options options = {.kind = XR_SET_SMOOTH_CHAMFER, .sharpness = 2};
+  return xr_matmul_transposed(g, "both", xr_set_reduce(g, "op", cosine, 2, 3, options), xr_set_reduce(g, "turned", cosine, 1, 3, options));
+}
+static xr_var mmd(xr_graph *g, const xr_var *p, xr_var *n, xr_mmd_kernel kernel) {
+  (void)n;
+  xr_var x = xr_l2_normalize_rows(g, "x", p[0]), y = xr_l2_normalize_rows(g, "y", p[1]);
+  return xr_mmd_loss(g, "op", x, y, (xr_mmd_options){kernel, 0.5f});
+}
+static xr_var mmd_laplace(xr_graph *g, const xr_var *p, xr_var *n) { return mmd(g, p, n, XR_MMD_LAPLACE); }
+static xr_var mmd_gauss(xr_graph *g, const xr_var *p, xr_var *n) { return mmd(g, p, n, XR_MMD_GAUSS); }
+static xr_var set_spread(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_l2_normalize_rows(g, "x", p[0]), terms[XR_SPREAD_KINDS];
+  for (int k = 0; k < XR_SPREAD_KINDS; k++)
+    terms[k] = xr_set_spread_of(g, (const char *[]){"uniformity", "diversity", "cosine"}[k], x, (xr_spread_kind)k);
+  return xr_weighted_loss(g, "sum", XR_SPREAD_KINDS, terms, (float[]){1, 2, 0.5f});
+}
+static xr_var semantic_margin(xr_graph *g, const xr_var *p, xr_var *n) { /* smooth, too */
+  n[0] = xr_input(g, "identity", XR_I32, XR_SHAPE(7));
+  n[1] = xr_input(g, "image", XR_I32, XR_SHAPE(7));
+  const xr_margin_options options = {
+      .kind = XR_MARGIN_FIXED, .reduction = XR_MARGIN_LSE, .positives = XR_MARGIN_ALL_SAME_PID, .margin = 20, .tau = 0.5f};
+  const xr_var none = {0};
+  return xr_semantic_margin_loss(g, "op", xr_scale_by(g, "similarity", p[0], 1), none, n[0], n[1], none, options);
+}
+static xr_var token_pool(xr_graph *g, const xr_var *p, xr_var *n) { /* weights and tokens are read twice: their gradients are added to */
+  *n = xr_input(g, "length", XR_I32, XR_SHAPE(3));
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), logits = xr_scale_by(g, "logits", p[1], 1);
+  xr_var w = xr_token_weights_of(g, "softmax", logits, *n, XR_WEIGHTS_SOFTMAX);
+  xr_var shares = xr_token_weights_of(g, "shares", logits, (xr_var){0}, XR_WEIGHTS_SHARES);
+  return xr_concat_of(
+      g, "all", 3,
+      (xr_var[]){xr_token_pool_of(g, "op", x, w), xr_token_pool_of(g, "again", x, w), xr_token_pool_of(g, "shared", x, shares)}, 1);
+}
 static xr_var losses(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "labels", XR_I32, XR_SHAPE(5));
   xr_var a = xr_cross_entropy_loss(g, "a", p[0], *n, 0), b = xr_cross_entropy_loss(g, "b", xr_scale_by(g, "half", p[0], 0.5f), *n, 0);
@@ -219,6 +283,7 @@ static const gradient_case cases[] = {
     {"linear with quick GELU", 3, {SHAPE(2, 6, 5), SHAPE(2, 9, 5), SHAPE(1, 9)}, linear_quick_gelu, false},
     {"linear transposed with GELU", 3, {SHAPE(2, 6, 5), SHAPE(2, 5, 9), SHAPE(1, 9)}, linear_gelu_transposed, false},
     {"matmul_transposed", 2, {SHAPE(2, 4, 5), SHAPE(2, 3, 5)}, matmul, false},
+    {"matmul_transposed of a view", 2, {SHAPE(3, 2, 2, 5), SHAPE(2, 3, 5)}, matmul_of_view, false},
     {"layernorm", 1, {SHAPE(2, 5, 9)}, layernorm, false},
     {"add_layernorm", 2, {SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, add_layernorm, false},
     {"l2_normalize", 1, {SHAPE(2, 5, 9)}, l2, false},
@@ -230,6 +295,7 @@ static const gradient_case cases[] = {
      {SHAPE(2, 3, 6), SHAPE(3, 2, 4, 12), SHAPE(3, 2, 3, 12), SHAPE(1, 6), SHAPE(1, 6), SHAPE(1, 6)},
      multiscale_gated,
      false},
+    {"slot_attention", 2, {SHAPE(3, 3, 4, 6), SHAPE(3, 3, 5, 12)}, slot_attention, false},
     {"scale_gate", 2, {SHAPE(4, 2, 3, 2, 5), SHAPE(3, 2, 3, 2)}, scale_gate, false},
     {"class_token", 3, {SHAPE(3, 2, 3, 5), SHAPE(1, 5), SHAPE(2, 4, 5)}, class_token, false},
     {"token_embedding", 2, {SHAPE(2, 3, 5), SHAPE(2, 2, 5)}, embedding, false},
@@ -250,12 +316,22 @@ static const gradient_case cases[] = {
     {"gated_mix", 3, {SHAPE(2, 5, 9), SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, gated_mix, false},
     {"dropout", 1, {SHAPE(2, 5, 9)}, dropout, false},
     {"concat, transpose, slice, reshape", 2, {SHAPE(3, 2, 2, 4), SHAPE(3, 2, 3, 4)}, copies, false},
+    {"repeat", 2, {SHAPE(2, 4, 5), SHAPE(2, 3, 5)}, repeat, false},
     {"cross_entropy", 1, {SHAPE(2, 5, 3)}, cross_entropy, true},
     {"sdm", 1, {SHAPE(2, 6, 6)}, sdm, true},
     {"centre_alignment", 3, {SHAPE(2, 7, 5), SHAPE(2, 7, 5), SHAPE(2, 7, 5)}, centre_distances, true},
     {"centre_alignment of kind sdm", 3, {SHAPE(2, 7, 5), SHAPE(2, 7, 5), SHAPE(2, 7, 5)}, centre_matrices, true},
     {"gather_samples", 1, {SHAPE(3, 4, 2, 3)}, gather_samples, false},
     {"semi_positive_triplet", 1, {SHAPE(2, 7, 7)}, semi_positive_triplet, true},
+    {"semantic_margin", 1, {SHAPE(2, 7, 7)}, semantic_margin, true},
+    {"set_similarity", 2, {SHAPE(3, 3, 2, 5), SHAPE(3, 4, 3, 5)}, set_smooth_chamfer, false},
+    {"set_similarity of kind average", 2, {SHAPE(3, 3, 2, 5), SHAPE(3, 2, 1, 5)}, set_average, false},
+    {"set_reduce", 1, {SHAPE(2, 4, 6)}, set_reduce_twice, false},
+    {"mmd", 2, {SHAPE(3, 2, 3, 5), SHAPE(2, 5, 5)}, mmd_laplace, true},
+    {"mmd of kind gauss", 2, {SHAPE(3, 2, 3, 5), SHAPE(2, 5, 5)}, mmd_gauss, true},
+    {"set_spread", 1, {SHAPE(3, 2, 4, 5)}, set_spread, true},
+    {"token_weights, token_pool", 2, {SHAPE(3, 3, 4, 5), SHAPE(3, 3, 4, 3)}, token_pool, false},
+    {"tanh, logistic", 1, {SHAPE(2, 5, 9)}, bounded, false},
     {"weighted_sum", 1, {SHAPE(2, 5, 3)}, losses, true},
 };
 

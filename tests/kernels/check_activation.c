@@ -18,11 +18,19 @@ static xr_status activation(check_run *run) {
 }
 
 static const check_case cases[] = {
-    {{129, XR_ACTIVATION_NONE, 0}, .golden = "none"}, {{129, XR_ACTIVATION_QUICK_GELU, 0}, .golden = "quick_gelu"},
-    {{129, XR_ACTIVATION_GELU, 0}, .golden = "gelu"}, {{0, XR_ACTIVATION_GELU, 0}},
-    {{1, XR_ACTIVATION_QUICK_GELU, ACCUMULATE}},      {{2047, XR_ACTIVATION_GELU, IN_PLACE}},
-    {{4104, XR_ACTIVATION_QUICK_GELU, IN_PLACE}},     {{1025, XR_ACTIVATION_GELU, ACCUMULATE}},
+    {{129, XR_ACTIVATION_NONE, 0}, .golden = "none"},
+    {{129, XR_ACTIVATION_QUICK_GELU, 0}, .golden = "quick_gelu"},
+    {{129, XR_ACTIVATION_GELU, 0}, .golden = "gelu"},
+    {{0, XR_ACTIVATION_GELU, 0}},
+    {{1, XR_ACTIVATION_QUICK_GELU, ACCUMULATE}},
+    {{2047, XR_ACTIVATION_GELU, IN_PLACE}},
+    {{4104, XR_ACTIVATION_QUICK_GELU, IN_PLACE}},
+    {{1025, XR_ACTIVATION_GELU, ACCUMULATE}},
     {{24, XR_ACTIVATION_NONE, ACCUMULATE}},
+    {{129, XR_ACTIVATION_TANH, 0}, .golden = "tanh"},
+    {{129, XR_ACTIVATION_LOGISTIC, 0}, .golden = "logistic"},
+    {{1025, XR_ACTIVATION_TANH, ACCUMULATE}},
+    {{2047, XR_ACTIVATION_LOGISTIC, IN_PLACE}},
 };
 
 static const check_op ops[] = {

@@ -2,6 +2,7 @@
 
 #include "kernels/loss/centre/centre_alignment.h"
 #include "kernels/loss/centre/centre_memory.h"
+#include "kernels/loss/centre/feature_memory.h"
 #include "tests/kernels/check.h"
 
 /* flags */
@@ -117,7 +118,31 @@ static const check_case memory_cases[] = {
     {{9, 8, 3, 4, BAD}},     {{66, 33, 2, 50, BAD}}, {{300, 3, 3, 11003, STOP}},
 };
 
+/* BAD as above. */
+static xr_status feature_memory(check_run *run) {
+  const int64_t batch = check_size(run, 0), width = check_size(run, 1), flags = check_size(run, 3);
+  const int64_t skip = flags & BAD && !check_on_device(run) ? 2 : 0;
+  xr_feature_memory a = {.batch = batch - skip, .width = width, .classes = check_size(run, 2), .momentum = 0.875f};
+  int32_t identity[MOST];
+  for (int64_t i = 0; i < batch; i++) identity[i] = (int32_t)(i * i % a.classes);
+  if (flags & BAD) {
+    identity[0] = -1;
+    identity[1] = (int32_t)a.classes;
+  }
+  a.identity = (const int32_t *)check_in_bytes(run, "identity", identity, (size_t)batch * sizeof *identity) + skip;
+  a.x = (const float *)check_in(run, "x", XR_F32, batch * width, CHECK_NORMAL) + skip * width;
+  a.seen = check_inout(run, "seen", XR_F32, a.classes, CHECK_UNIT); /* below 0.5: never */
+  a.bank = check_inout(run, "bank", XR_F32, a.classes * width, CHECK_NORMAL);
+  a.y = (float *)check_out(run, "y", XR_F32, batch * width) + skip * width; /* by hand: the rows before stay NaN */
+  a.workspace = check_workspace(run, xr_feature_memory_workspace(&a));
+  return CHECK_CALL(run, xr_feature_memory_forward, &a);
+}
+
+static const check_case feature_cases[] = {{{1, 1, 3, 0}},   {{2, 7, 3, 0}},   {{16, 257, 5, 0}},    {{64, 512, 40, 0}},
+                                           {{130, 7, 1, 0}}, {{9, 8, 4, BAD}}, {{66, 300, 50, BAD}}, {{300, 3, 11003, 0}}};
+
 static const check_op ops[] = {{"centre_alignment", centre_alignment, "batch width sets identities kind margin*16 weight*16 flags",
                                 CHECK_F32, CHECK_CASES(alignment_cases), .golden = "centre_alignment"},
-                               {"centre_memory", centre_memory, "batch width sets classes flags", CHECK_F32, CHECK_CASES(memory_cases)}};
+                               {"centre_memory", centre_memory, "batch width sets classes flags", CHECK_F32, CHECK_CASES(memory_cases)},
+                               {"feature_memory", feature_memory, "batch width classes flags", CHECK_F32, CHECK_CASES(feature_cases)}};
 CHECK_OPS(ops)

@@ -3,6 +3,7 @@
 #include "kernels/copy/concat.h"
 #include "kernels/copy/gather_rows.h"
 #include "kernels/copy/gather_samples.h"
+#include "kernels/copy/repeat.h"
 #include "kernels/copy/slice.h"
 #include "kernels/copy/take_rows.h"
 #include "kernels/copy/transpose.h"
@@ -149,6 +150,25 @@ static const check_case take_cases[] = {
     {{9, 24, 2, 2, 0, 1}},  {{9, 24, 2, 2, 0, 2}},  {{9, 7, 2, 2, 0, 3}},
 };
 
+static xr_status repeat(check_run *run) {
+  xr_repeat a = {.outer = check_size(run, 0),
+                 .count = check_size(run, 1),
+                 .inner = check_size(run, 2),
+                 .dtype = check_dtype(run),
+                 .accumulate_dx = check_size(run, 3)};
+  const int64_t once = a.outer * a.inner;
+  a.x = check_in(run, "x", a.dtype, once, CHECK_NORMAL);
+  a.y = copied(run, "y", a.dtype, once * a.count);
+  a.dy = check_in(run, "dy", a.dtype, once * a.count, CHECK_NORMAL);
+  a.dx = a.accumulate_dx ? check_inout(run, "dx", a.dtype, once, CHECK_NORMAL) : check_out(run, "dx", a.dtype, once);
+  XR_TRY(CHECK_CALL(run, xr_repeat_forward, &a));
+  return CHECK_CALL(run, xr_repeat_backward, &a);
+}
+
+static const check_case repeat_cases[] = {
+    {{1, 1, 1, 0}}, {{1, 64, 2048, 0}}, {{3, 5, 7, 1}}, {{64, 4, 24, 0}}, {{2, 9, 1031, 1}}, {{0, 3, 8, 0}}, {{3, 2, 0, 1}},
+};
+
 /* `distinct` samples are picked, again and again. A bad index on the device alone: its place is NaN, and its gradient goes nowhere. */
 static xr_status gather_samples(check_run *run) {
   enum { MOST = 256 };
@@ -183,6 +203,7 @@ static const check_case sample_cases[] = {
 };
 
 static const check_op ops[] = {
+    {"repeat", repeat, "outer count inner accumulate", CHECK_FLOATS, CHECK_CASES(repeat_cases)},
     {"slice", slice, "outer axis inner start length accumulate", CHECK_FLOATS, CHECK_CASES(slice_cases)},
     {"concat", concat, "outer inner axis0 axis1 axis2 accumulate without", CHECK_FLOATS, CHECK_CASES(concat_cases)},
     {"transpose", transpose, "dim0 dim1 dim2 dim3 order accumulate", CHECK_FLOATS, CHECK_CASES(transpose_cases)},

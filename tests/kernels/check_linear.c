@@ -110,6 +110,8 @@ static const check_case linear_cases[] = {
     {{100, 12, 1032, XR_ACTIVATION_QUICK_GELU, WITH_BIAS | ADD}},
     {{2100, 3, 33, XR_ACTIVATION_NONE, WITH_BIAS | ADD | TRANSPOSED}}, /* more rows than blocks of rows */
     {{2100, 3, 40, XR_ACTIVATION_GELU, WITH_BIAS}},
+    {{33, 17, 24, XR_ACTIVATION_TANH, WITH_BIAS}},
+    {{20, 65, 12, XR_ACTIVATION_LOGISTIC, WITH_BIAS}},
     {{0, 8, 16, XR_ACTIVATION_NONE, WITH_BIAS}},
     {{0, 8, 16, XR_ACTIVATION_GELU, WITH_BIAS}},
 };

@@ -42,6 +42,8 @@ Test(activation, golden) {
     run_golden("none", XR_ACTIVATION_NONE, dtype);
     run_golden("quick_gelu", XR_ACTIVATION_QUICK_GELU, dtype);
     run_golden("gelu", XR_ACTIVATION_GELU, dtype);
+    run_golden("tanh", XR_ACTIVATION_TANH, dtype);
+    run_golden("logistic", XR_ACTIVATION_LOGISTIC, dtype);
   }
 }
 
@@ -60,6 +62,14 @@ Test(activation, erf_is_within_two_ulp_of_the_c_library) {
   cr_assert_leq(ulps(xr_erf(1e-30f), erf((double)1e-30f)), 2);
 }
 
+Test(activation, tanh_is_within_two_ulp_of_the_c_library) {
+  for (int i = 0; i <= 400000; i++) {
+    const float x = -10.0f + (float)i * (20.0f / 400000);
+    cr_assert_leq(ulps(xr_tanh(x), tanh((double)x)), 2, "tanh(%.9g) = %.9g", (double)x, (double)xr_tanh(x));
+  }
+  cr_assert_leq(ulps(xr_tanh(1e-30f), tanh((double)1e-30f)), 2);
+}
+
 Test(activation, erf_and_quick_gelu_at_their_ends) {
   cr_assert(isnan(xr_erf(NAN)));
   cr_assert_eq(xr_erf(INFINITY), 1);
@@ -67,6 +77,8 @@ Test(activation, erf_and_quick_gelu_at_their_ends) {
   cr_assert_eq(xr_quick_gelu(-1000), 0);
   cr_assert_eq(xr_quick_gelu(1000), 1000);
   cr_assert_eq(xr_quick_gelu_slope(-1000), 0);
+  cr_assert(isnan(xr_tanh(NAN)) && xr_tanh(INFINITY) == 1 && xr_tanh(-INFINITY) == -1);
+  cr_assert_eq(xr_tanh_slope(1000), 0);
 }
 
 Test(activation, bad_arguments_are_refused) {

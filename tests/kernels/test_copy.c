@@ -2,6 +2,7 @@
 #include "kernels/copy/concat.h"
 #include "kernels/copy/gather_rows.h"
 #include "kernels/copy/gather_samples.h"
+#include "kernels/copy/repeat.h"
 #include "kernels/copy/slice.h"
 #include "kernels/copy/take_rows.h"
 #include "kernels/copy/transpose.h"
@@ -56,6 +57,40 @@ Test(copy, slice) {
   cr_assert(strstr(xr_message(), "2 elements from 2 of an axis of 3"), "%s", xr_message());
   a.dtype = XR_I32;
   cr_assert_eq(xr_slice_backward_cpu(&a), XR_UNSUPPORTED);
+}
+
+static void check_repeat(xr_repeat a) {
+  xr_blocks held = {.count = 0};
+  const int64_t once = a.outer * a.inner;
+  const void *old = xr_random_block(&held, a.dtype, once, 3);
+  a.x = xr_random_block(&held, a.dtype, once, 1);
+  a.dy = xr_random_block(&held, a.dtype, once * a.count, 2);
+  a.y = xr_hold(&held, xr_poisoned(a.dtype, once * a.count));
+  a.dx = copy_of(&held, old, a.dtype, once);
+  cr_assert(xr_repeat_forward_cpu(&a) == XR_OK && xr_repeat_backward_cpu(&a) == XR_OK, "%s", xr_message());
+  for (int64_t i = 0; i < once; i++) {
+    float sum = 0;
+    for (int64_t c = 0; c < a.count; c++) {
+      const int64_t k = (i / a.inner * a.count + c) * a.inner + i % a.inner;
+      cr_assert_eq(at(a.y, a.dtype, k), at(a.x, a.dtype, i));
+      sum += at(a.dy, a.dtype, k);
+    }
+    cr_assert_eq(at(a.dx, a.dtype, i), sum_of(sum, a.accumulate_dx ? at(old, a.dtype, i) : 0, a.dtype));
+  }
+  xr_release(&held);
+}
+
+Test(copy, repeat) {
+  for (int d = 0; d < 2; d++) {
+    check_repeat((xr_repeat){.outer = 1, .count = 5, .inner = 1033, .dtype = dtypes[d]});
+    check_repeat((xr_repeat){.outer = 4, .count = 3, .inner = 7, .dtype = dtypes[d], .accumulate_dx = true});
+    check_repeat((xr_repeat){.outer = 3, .count = 1, .inner = 1, .dtype = dtypes[d]});
+  }
+  xr_repeat a = {.outer = 2, .count = 0, .inner = 3, .dtype = XR_F32};
+  cr_assert_eq(xr_repeat_forward_cpu(&a), XR_BAD_SHAPE);
+  cr_assert(strstr(xr_message(), "2 slabs of 3 elements, 0 times"), "%s", xr_message());
+  a.dtype = XR_I32;
+  cr_assert_eq(xr_repeat_backward_cpu(&a), XR_UNSUPPORTED);
 }
 
 static void check_concat(xr_concat a) {

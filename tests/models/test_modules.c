@@ -14,8 +14,8 @@
 #include "tests/support/golden.h"
 
 typedef struct {
-  const char *name, *module; /* of the golden case, in modules.safetensors or "<file>/<name>"; of the module */
-  const char *options[6];
+  const char *name, *module; /* of the golden case; of the module */
+  const char *options[12];
 } module_case;
 
 #define SPT_OPTIONS "loss.spt.m1=0.25", "loss.spt.beta=0.5", "loss.spt.gamma=0.25", "loss.spt.m3=0.0625"
@@ -31,13 +31,112 @@ static const module_case cases[] = {
     {"imfi_image", "imfi", {"imfi.heads=2"}},
     {"imfi_text", "imfi", {"imfi.heads=2"}},
     {"imfi_concat", "imfi", {"imfi.heads=2", "imfi.mode=concat"}},
-    {"match/match", "match", {"imfi.taps=[6, 12]", "loss.match.negative=hard", "loss.mlm.layers=1"}},
     {"crl_mlp", "crl", {"crl.kind=mlp"}},
     {"crl_gated", "crl", {"crl.kind=gated"}},
     {"crl_sum", "crl", {"crl.kind=sum"}},
     {"crl_transformer", "crl", {"crl.kind=transformer"}},
+    {"esa_slot", "esa_slot", {"esa.heads=2", "esa.head_width=8", "esa.depth=3"}},
+    {"esa_slot_text", "esa_slot", {"esa.heads=2", "esa.head_width=8", "esa.depth=2", "esa.post_norm=true"}},
 };
-enum { CASES = sizeof cases / sizeof *cases };
+
+#define SETS(name, kind)                                                   \
+  {                                                                        \
+    name, "set_similarity", { "esa.similarity=" kind, "esa.sharpness=16" } \
+  }
+
+static const module_case set_cases[] = {
+    SETS("set_smooth", "smooth_chamfer"),
+    SETS("set_smooth_wide", "smooth_chamfer"),
+    SETS("set_smooth_one", "smooth_chamfer"),
+    SETS("set_smooth_tall", "smooth_chamfer"),
+    SETS("set_smooth_16", "smooth_chamfer"),
+    {"set_sharp", "set_similarity", {"esa.similarity=smooth_chamfer", "esa.sharpness=100"}},
+    SETS("set_chamfer", "chamfer"),
+    SETS("set_chamfer_16", "chamfer"),
+    SETS("set_mil", "mil"),
+    SETS("set_avg", "avg"),
+    SETS("set_optimal", "optimal"),
+    SETS("set_optimal_wide", "optimal"),
+    SETS("set_optimal_tall", "optimal"),
+    SETS("set_optimal_16", "optimal"),
+    SETS("set_aligned", "aligned"),
+    {"mmd_laplace", "mmd", {"loss.mmd.kernel=laplace", "loss.mmd.gamma=0.5"}},
+    {"mmd_gauss", "mmd", {"loss.mmd.kernel=gauss", "loss.mmd.gamma=0.75"}},
+    {"mmd_one", "mmd", {"loss.mmd.kernel=laplace", "loss.mmd.gamma=0.5"}},
+    {"mmd_equal", "mmd", {"loss.mmd.kernel=laplace", "loss.mmd.gamma=0.5"}},
+    {"uniformity", "uniformity", {NULL}},
+    {"uniformity_one", "uniformity", {NULL}},
+    {"uniformity_16", "uniformity", {NULL}},
+    {"diversity", "diversity", {NULL}},
+    {"diversity_one", "diversity", {NULL}},
+    {"diversity_16", "diversity", {NULL}},
+};
+
+#define ASM(name, ...)                                                                                                            \
+  {                                                                                                                               \
+    name, "asm", {                                                                                                                \
+      "loss.asm.margin=0.375", "loss.asm.margin_min=0.0625", "loss.asm.margin_max=0.5", "loss.asm.temperature=0.125", __VA_ARGS__ \
+    }                                                                                                                             \
+  }
+#define ASM_HARDEST "loss.asm.reduction=hardest"
+#define ASM_SUM "loss.asm.reduction=sum"
+#define ASM_LSE "loss.asm.reduction=lse"
+#define ASM_PAIRED "loss.asm.positives=paired"
+#define ASM_SAME "loss.asm.positives=all_same_pid"
+#define ASM_SOFT "loss.asm.positives=all_same_pid_soft"
+
+static const module_case asm_cases[] = {
+    ASM("asm_neg_sem_hardest", "loss.asm.kind=neg_sem", ASM_HARDEST, ASM_PAIRED),
+    ASM("asm_neg_sem_sum", "loss.asm.kind=neg_sem", ASM_SUM, ASM_SAME),
+    ASM("asm_neg_sem_lse", "loss.asm.kind=neg_sem", ASM_LSE, ASM_SOFT),
+    ASM("asm_commonality_hardest", "loss.asm.kind=commonality", ASM_HARDEST, ASM_SAME),
+    ASM("asm_commonality_sum", "loss.asm.kind=commonality", ASM_SUM, ASM_SOFT),
+    ASM("asm_commonality_lse", "loss.asm.kind=commonality", ASM_LSE, ASM_PAIRED),
+    ASM("asm_quality_hardest", "loss.asm.kind=quality", ASM_HARDEST, ASM_SOFT),
+    ASM("asm_quality_sum", "loss.asm.kind=quality", ASM_SUM, ASM_PAIRED),
+    ASM("asm_quality_lse", "loss.asm.kind=quality", ASM_LSE, ASM_SAME),
+    ASM("asm_pos_ratio_hardest", "loss.asm.kind=pos_ratio", ASM_HARDEST, ASM_PAIRED),
+    ASM("asm_pos_ratio_sum", "loss.asm.kind=pos_ratio", ASM_SUM, ASM_SAME),
+    ASM("asm_pos_ratio_lse", "loss.asm.kind=pos_ratio", ASM_LSE, ASM_SOFT),
+    ASM("asm_fixed_hardest", "loss.asm.kind=fixed", ASM_HARDEST, ASM_SAME),
+    ASM("asm_fixed_sum", "loss.asm.kind=fixed", ASM_SUM, ASM_SOFT),
+    ASM("asm_fixed_lse", "loss.asm.kind=fixed", ASM_LSE, ASM_PAIRED),
+    ASM("asm_asmr", "loss.asm.kind=asmr", "loss.asm.distance_scale=8"),
+    ASM("asm_plain", ASM_LSE, "loss.asm.stretch=false"),
+    ASM("asm_image", ASM_SUM, "loss.asm.semantic_source=image"),
+    ASM("asm_both", ASM_LSE, "loss.asm.semantic_source=both"),
+    ASM("asm_ema", ASM_LSE, "loss.asm.semantic_source=ema", "loss.asm.momentum=0.875"),
+    {"tal", "tal", {"loss.asm.margin=0.375", "loss.asm.temperature=0.125"}},
+};
+
+#define ATTENDS "esa.heads=2", "esa.head_width=8", "esa.depth=2"
+
+static const module_case esa_cases[] = {
+    {"esa_query", "esa_query", {ATTENDS}},
+    {"esa_pie", "esa_pie", {NULL}},
+    {"esa_topk", "esa_topk", {"esa.set_size=3", "esa.image_ratio=0.75"}},
+    {"esa_topk_few", "esa_topk", {"esa.set_size=3", "esa.image_ratio=0.25"}},
+    {"esa_cluster", "esa_cluster", {NULL}},
+    {"esa_decoder", "esa_decoder", {ATTENDS}},
+};
+
+static const module_case match_cases[] = {
+    {"match", "match", {"imfi.taps=[6, 12]", "loss.match.negative=hard", "loss.mlm.layers=1"}},
+};
+
+/* A golden file each. */
+static const struct {
+  const char *golden;
+  const module_case *cases;
+  size_t count;
+} tables[] = {
+    {"modules", cases, sizeof cases / sizeof *cases},
+    {"match", match_cases, sizeof match_cases / sizeof *match_cases},
+    {"modules_sets", set_cases, sizeof set_cases / sizeof *set_cases},
+    {"modules_asm", asm_cases, sizeof asm_cases / sizeof *asm_cases},
+    {"modules_esa", esa_cases, sizeof esa_cases / sizeof *esa_cases},
+};
+enum { TABLES = sizeof tables / sizeof *tables };
 
 /* ---- arrays of a case: inputs are f32 or i32, results f64 */
 typedef void (*array_visitor)(const xr_golden *golden, const xr_stored_tensor *tensor, const char *name, const void *context);
@@ -84,12 +183,8 @@ static void check_result(const xr_golden *golden, const xr_stored_tensor *tensor
   xr_npy_close(file);
 }
 
-static void run_case(const module_case *c, xr_backend backend, xr_dtype compute) {
-  const char *slash = strchr(c->name, '/');
-  char file[32] = "modules";
-  if (slash) snprintf(file, sizeof file, "%.*s", (int)(slash - c->name), c->name);
-  xr_golden golden = xr_golden_open(file);
-  golden.name = slash ? slash + 1 : c->name;
+static void run_case(const xr_golden *all, const module_case *c, xr_backend backend, xr_dtype compute) {
+  const xr_golden golden = {.file = all->file, .name = c->name};
   const scratch in = scratch_new(), out = scratch_new();
   cr_assert_gt(visit(&golden, XR_F32, XR_I32, write_input, in.root), 0);
   size_t options = 0;
@@ -102,11 +197,14 @@ static void run_case(const module_case *c, xr_backend backend, xr_dtype compute)
   xr_config_free(config);
   scratch_remove(&in);
   scratch_remove(&out);
-  xr_golden_close(&golden);
 }
 
 static void run_all(xr_backend backend, xr_dtype compute) {
-  for (int i = 0; i < CASES; i++) run_case(&cases[i], backend, compute);
+  for (int t = 0; t < TABLES; t++) {
+    xr_golden golden = xr_golden_open(tables[t].golden);
+    for (size_t i = 0; i < tables[t].count; i++) run_case(&golden, &tables[t].cases[i], backend, compute);
+    xr_golden_close(&golden);
+  }
 }
 
 Test(modules, f32) { run_all(XR_CPU, XR_F32); }
@@ -151,6 +249,15 @@ Test(modules, wrong_inputs_are_named) {
   cr_assert_eq(xr_module_run(sdm, config, &how), XR_BAD_INPUT);
   cr_assert(strstr(xr_message(), "identity.npy holds f32, expected are whole numbers"), "%s", xr_message());
   cr_assert_null(xr_module_find("nothing"));
+
+  path_of(path, in.root, "similarity");
+  cr_assert_eq(xr_npy_write(path, XR_F32, 2, (int64_t[]){3, 3}, values), XR_OK);
+  path_of(path, in.root, "identity");
+  cr_assert_eq(xr_npy_write(path, XR_I32, 1, (int64_t[]){3}, values), XR_OK);
+  path_of(path, in.root, "text");
+  cr_assert_eq(unlink(path), 0);
+  cr_assert_eq(xr_module_run(xr_module_find("asm"), config, &how), XR_BAD_ARGUMENT);
+  cr_assert(strstr(xr_message(), "asm: margins of this kind and source need the text feature"), "%s", xr_message());
   xr_config_free(config);
   scratch_remove(&in);
   scratch_remove(&out);

@@ -15,7 +15,7 @@ def program(kind):
 def main():
     torch.manual_seed(4)
     golden = Golden("activation")
-    for kind in ("none", "quick_gelu", "gelu"):
+    for kind in ("none", "quick_gelu", "gelu", "tanh", "logistic"):
         x = torch.cat([torch.tensor([0.0, -0.0, 1.0, -1.0, 1.4142135, -1.4142135, 30.0, -30.0, 1e-20]), torch.randn(120) * 3])
         golden.case(kind, {"x": x, "dy": torch.randn(x.shape[0])}, program(kind))
     golden.write()

@@ -13,6 +13,10 @@ def activation(kind, x):
         return x * torch.sigmoid(1.702 * x)
     if kind == "gelu":
         return 0.5 * x * (1 + torch.erf(x * 2 ** -0.5))
+    if kind == "tanh":
+        return torch.tanh(x)
+    if kind == "logistic":
+        return torch.sigmoid(x)
     return x
 
 

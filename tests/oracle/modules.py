@@ -151,6 +151,27 @@ def crl(t, kind):
     return {"combined": c}
 
 
+def esa_slot(t, depth, post_norm=False):
+    """sets, residual"""
+    def post(name, e):
+        return norm(t, f"esa.image.ln_post_{name}", e) if post_norm else e
+
+    x = norm(t, "esa.image.ln_tokens", t["tokens"])
+    k, v = (heads_of(h, HEADS) for h in F.linear(x, t["esa.image.attn.kv.weight"]).chunk(2, -1))
+    e = t["esa.image.set"].expand(len(x), -1, -1)
+    for _ in range(depth):
+        q = heads_of(F.linear(norm(t, "esa.image.ln_q", e), t["esa.image.attn.q.weight"]), HEADS)
+        s = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(-2)
+        if "length" in t:
+            s = s * (torch.arange(x.shape[1]) < t["length"][:, None, None, None])
+        w = s / (s.sum(-1, keepdim=True) + 1e-7)
+        e = post("attn", e + F.linear((w @ v).transpose(-2, -3).flatten(-2), t["esa.image.attn.out.weight"]))
+        h = linear(t, "esa.image.mlp.c_proj", F.gelu(linear(t, "esa.image.mlp.c_fc", norm(t, "esa.image.ln_mlp", e))))
+        e = post("mlp", e + h)
+    e = norm(t, "esa.image.ln_out", e)
+    return {"sets": unit(norm(t, "esa.image.ln_global", t["global"])[:, None] + e), "residual": e}
+
+
 # ---------------------------------------------------------------- cases
 
 def draw(*shape, std=1.0):
@@ -194,6 +215,15 @@ def crl_parameters(kind):
         return {}
     p = {"crl.class_embedding": draw(D), "crl.positional_embedding": draw(7, D)} | norm_parameters("crl.ln")
     return p | block_parameters("crl.transformer.resblocks.0") | block_parameters("crl.transformer.resblocks.1")
+
+
+def esa_slot_parameters(post_norm=False, slots=3, inner=16):
+    names = ["ln_tokens", "ln_q", "ln_mlp", "ln_out", "ln_global"] + (["ln_post_attn", "ln_post_mlp"] if post_norm else [])
+    p = {"esa.image.set": draw(slots, D), "esa.image.attn.q.weight": draw(inner, D, std=D ** -0.5),
+         "esa.image.attn.kv.weight": draw(2 * inner, D, std=D ** -0.5), "esa.image.attn.out.weight": draw(D, inner, std=inner ** -0.5)}
+    for name in names:
+        p |= norm_parameters(f"esa.image.{name}")
+    return p | linear_parameters("esa.image.mlp.c_fc", D, 4 * D) | linear_parameters("esa.image.mlp.c_proj", 4 * D, D)
 
 
 def with_gradients(module):
@@ -241,6 +271,11 @@ def main():
         slots = {"image_slots": draw(5, 3, D), "text_slots": draw(5, 3, D)} if kind == "transformer" else {}
         given = {"image": draw(5, D), "text": draw(5, D), "grad_out.combined": draw(5, D)} | slots | crl_parameters(kind)
         case(f"crl_{kind}", given, lambda t, kind=kind: crl(t, kind))
+    weights = {"grad_out.sets": draw(4, 3, D), "grad_out.residual": draw(4, 3, D)}
+    tokens = {"global": draw(4, D), "tokens": draw(4, 6, D)}
+    case("esa_slot", tokens | weights | esa_slot_parameters(), lambda t: esa_slot(t, 3))
+    words = {"global": draw(4, D), "tokens": draw(4, 6, D), "length": torch.tensor([6, 1, 0, 4])}
+    case("esa_slot_text", words | weights | esa_slot_parameters(True), lambda t: esa_slot(t, 2, True))
     golden.write()
 
 

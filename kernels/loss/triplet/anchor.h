@@ -1,21 +1,8 @@
-/* What both backends share of xr_semi_positive_triplet: the part of a candidate, and what an anchor's triplet costs once it is mined. */
+/* What both backends share of xr_semi_positive_triplet: what an anchor's triplet costs once it is mined. */
 #pragma once
 
-#include <math.h>
-
+#include "kernels/loss/triplet/roles.h"
 #include "kernels/loss/triplet/semi_positive_triplet.h"
-
-#ifdef __CUDACC__
-#define XR_TRIPLET_INLINE __host__ __device__ static inline
-#else
-#define XR_TRIPLET_INLINE static inline
-#endif
-
-typedef enum { XR_ROLE_OWN, XR_ROLE_SEMI, XR_ROLE_NEGATIVE } xr_triplet_role;
-
-XR_TRIPLET_INLINE xr_triplet_role xr_role_of(int32_t identity_a, int32_t image_a, int32_t identity_b, int32_t image_b) {
-  return image_a == image_b ? XR_ROLE_OWN : identity_a == identity_b ? XR_ROLE_SEMI : XR_ROLE_NEGATIVE;
-}
 
 enum { XR_MINED_ALL = -1, XR_MINED_NONE = -2 };
 
@@ -34,9 +21,6 @@ typedef struct {
   float largest, log_sum;         /* soft: the derivative by negative j is negative * exp((S_ij - largest) / tau - log_sum) */
   int32_t semi_at, negative_at;   /* or XR_MINED_ALL, XR_MINED_NONE */
 } xr_triplet_anchor;
-
-/* What mining compares: a NaN is the largest, so that it reaches the loss. */
-XR_TRIPLET_INLINE float xr_mining_key(float s) { return s != s ? INFINITY : s; }
 
 XR_TRIPLET_INLINE bool xr_is_semi_hard(float margin, float positive, float s) {
   const float excess = margin - positive + s;
