@@ -1,6 +1,7 @@
 # cmake --install build/<preset> --prefix DIR [--strip], or cpack in the build folder: a tree that runs wherever it is put.
 #
 #   bin/          xreid, and with the tests checkkernel; gpu-check and gpu-profile (tools/profile) for GPU machines
+#   lib/, include/  libxreid (cmake/Library.cmake)
 #   lib/xreid/    the shared libraries they need, but for what comes with the system's compiler, the driver and the CUDA toolkit:
 #                 glibc, libstdc++, libcuda, cuBLASLt (700 MB), cuDNN, NCCL. The CUDA runtime is here.
 #   share/xreid/  configs/, tests/golden/
@@ -28,6 +29,7 @@ if(XREID_BUNDLE)
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/xreid)
 endif()
 install(TARGETS ${programs} ${bundle} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+include(Library)
 install(PROGRAMS tools/gpu-check DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(PROGRAMS tools/profile DESTINATION ${CMAKE_INSTALL_BINDIR} RENAME gpu-profile)
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/xreid)

@@ -114,8 +114,7 @@ static xr_var mix_scales(xr_graph *g, xr_var z) {
 xr_var xr_imfi_slots(xr_graph *g, const xr_config *c, const xr_imfi_input *in) {
   const int64_t width = c->model.embed;
   xr_scope_begin(g, "imfi");
-  xr_var query = xr_param_f32(g, "query", XR_SHAPE(c->imfi.queries, width), (xr_init){XR_INIT_NORMAL, powf((float)width, -0.5f)});
-  query = xr_cast_to(g, "query", query, xr_graph_options_of(g).compute);
+  xr_var query = xr_param_cast(g, "query", XR_SHAPE(c->imfi.queries, width), (xr_init){XR_INIT_NORMAL, powf((float)width, -0.5f)});
   xr_var z = xr_add_broadcast(g, "query.residual", attend(g, c, in, query), query);
   z = mix_scales(g, feed_forward(g, z));
   xr_scope_end(g);

@@ -2,10 +2,10 @@
 
 #include "host/base/file.h"
 #include "host/base/log.h"
+#include "host/train/weights_file.h"
 #include "models/weights.h"
 #include "tools/commands.h"
 #include "tools/options.h"
-#include "tools/weights_file.h"
 
 static const xr_command_text text = {
     .name = "convert",

@@ -5,12 +5,12 @@
 
 #include "host/base/file.h"
 #include "host/base/log.h"
+#include "host/train/weights_file.h"
 #include "models/weights.h"
 #include "tools/commands.h"
 #include "tools/embed_index.h"
 #include "tools/embed_inputs.h"
 #include "tools/run_options.h"
-#include "tools/weights_file.h"
 
 static const xr_command_text text = {
     .name = "embed",

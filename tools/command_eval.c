@@ -6,12 +6,12 @@
 #include "host/base/memory.h"
 #include "host/eval/encoder.h"
 #include "host/eval/result_json.h"
+#include "host/train/weights_file.h"
 #include "models/weights.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/print_evaluation.h"
 #include "tools/run_options.h"
-#include "tools/weights_file.h"
 
 static const xr_command_text text = {
     .name = "eval",

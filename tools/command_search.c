@@ -8,13 +8,13 @@
 #include "host/base/log.h"
 #include "host/base/memory.h"
 #include "host/eval/search.h"
+#include "host/train/weights_file.h"
 #include "tools/commands.h"
 #include "tools/embed_index.h"
 #include "tools/output.h"
 #include "tools/run_options.h"
 #include "tools/search_result.h"
 #include "tools/temporary_folder.h"
-#include "tools/weights_file.h"
 
 static const xr_command_text text = {
     .name = "search",

@@ -99,13 +99,20 @@ xr_status xr_make_folders(const char *path) {
   return xr_is_folder(path) ? XR_OK : xr_fail(XR_IO, "%s: exists and is not a folder", path);
 }
 
+static bool is_device_or_pipe(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && (S_ISCHR(info.st_mode) || S_ISBLK(info.st_mode) || S_ISFIFO(info.st_mode));
+}
+
 xr_status xr_replace_begin(xr_replacement *file, const char *path) {
   file->fd = -1;
   if (strlen(path) + sizeof ".partial" > sizeof file->path) return xr_fail(XR_BAD_INPUT, "%.60s...: the path is too long", path);
   snprintf(file->path, sizeof file->path, "%s", path);
   snprintf(file->partial, sizeof file->partial, "%.*s.partial", (int)(sizeof file->partial - sizeof ".partial"), path);
-  file->fd = open(file->partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  return file->fd < 0 ? xr_fail(XR_IO, "%s: cannot write: %s", file->partial, strerror(errno)) : XR_OK;
+  if (is_device_or_pipe(path)) file->partial[0] = '\0';
+  const char *opened = *file->partial ? file->partial : file->path;
+  file->fd = open(opened, O_WRONLY | (*file->partial ? O_CREAT | O_TRUNC : 0) | O_CLOEXEC, 0666);
+  return file->fd < 0 ? xr_fail(XR_IO, "%s: cannot write: %s", opened, strerror(errno)) : XR_OK;
 }
 
 xr_status xr_replace_write(xr_replacement *file, const void *bytes, size_t size) {
@@ -114,8 +121,8 @@ xr_status xr_replace_write(xr_replacement *file, const void *bytes, size_t size)
     ssize_t n = write(file->fd, from, size < (1u << 30) ? size : (1u << 30));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0)
-      return xr_fail(XR_IO, "%s: cannot write: %s (an older %s, if any, is untouched)", file->partial, strerror(errno),
-                     xr_path_name(file->path));
+      return xr_fail(XR_IO, "%s: cannot write: %s (an older %s, if any, is untouched)", *file->partial ? file->partial : file->path,
+                     strerror(errno), xr_path_name(file->path));
     from += n;
     size -= (size_t)n;
   }
@@ -135,22 +142,22 @@ static void sync_folder_of(const char *path) { /* makes the rename itself durabl
 }
 
 xr_status xr_replace_commit(xr_replacement *file) {
-  int failed = fsync(file->fd) < 0 && errno != EINVAL && errno != EROFS;
+  int failed = fsync(file->fd) < 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP;
   int cause = errno;
   if (close(file->fd) < 0 && !failed) {
     failed = 1;
     cause = errno;
   }
   file->fd = -1;
-  if (!failed && rename(file->partial, file->path) < 0) {
+  if (!failed && *file->partial && rename(file->partial, file->path) < 0) {
     failed = 1;
     cause = errno;
   }
   if (failed) {
-    unlink(file->partial);
+    if (*file->partial) unlink(file->partial);
     return xr_fail(XR_IO, "%s: cannot write: %s (an older file, if any, is untouched)", file->path, strerror(cause));
   }
-  sync_folder_of(file->path);
+  if (*file->partial) sync_folder_of(file->path);
   return XR_OK;
 }
 
@@ -158,7 +165,7 @@ void xr_replace_cancel(xr_replacement *file) {
   if (file->fd < 0) return;
   close(file->fd);
   file->fd = -1;
-  unlink(file->partial);
+  if (*file->partial) unlink(file->partial);
 }
 
 xr_status xr_write_file(const char *path, const void *bytes, size_t size) {

@@ -20,10 +20,11 @@ bool xr_is_folder(const char *path);
 xr_status xr_make_folders(const char *path); /* like mkdir -p */
 
 /* A file that appears under `path` whole or not at all: written as `path`.partial, synced, renamed by xr_replace_commit.
- * xr_replace_cancel (also after a failed write) removes the partial file and leaves an older `path` as it was. */
+ * xr_replace_cancel (also after a failed write) removes the partial file and leaves an older `path` as it was.
+ * What is no file (/dev/null, /dev/stdout, a pipe) is written to and never replaced. */
 typedef struct {
   int fd;
-  char path[XR_PATH_MAX], partial[XR_PATH_MAX];
+  char path[XR_PATH_MAX], partial[XR_PATH_MAX]; /* partial is "" for what is no file */
 } xr_replacement;
 xr_status xr_replace_begin(xr_replacement *file, const char *path);
 xr_status xr_replace_write(xr_replacement *file, const void *bytes, size_t size);

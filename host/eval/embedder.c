@@ -38,16 +38,30 @@ static int64_t vocabulary_of(const xr_weights *weights) {
   return table && table->rank == 2 ? table->dim[0] : 1;
 }
 
+/* The vocabulary of sentences, when they come. */
+static xr_status open_tokenizer(xr_embedder *e) {
+  if (e->task.tokenizer) return XR_OK;
+  const xr_method *method = e->task.method;
+  if (!method->encode_texts) return xr_fail(XR_UNSUPPORTED, "the method %s has no text side: only pictures can be embedded", method->name);
+  xr_task task;
+  XR_TRY(xr_task_open_encoder(&task, e->config, true));
+  if (task.context.vocabulary == e->task.context.vocabulary) {
+    e->task.tokenizer = task.tokenizer;
+    return XR_OK;
+  }
+  const int64_t found = task.context.vocabulary;
+  xr_task_close(&task);
+  return xr_fail(XR_BAD_INPUT, "%s holds %lld token ids, the weights know %lld", e->config->data.vocabulary, (long long)found,
+                 (long long)e->task.context.vocabulary);
+}
+
 static xr_status open_task(xr_embedder *e, const xr_weights *weights, const xr_embedder_options *o) {
   XR_TRY(o->config ? xr_config_load(&e->config, o->config, o->overrides, o->override_count)
                    : xr_weights_config(weights, o->overrides, o->override_count, &e->config));
-  const xr_method *method = xr_method_of(e->config);
-  if (o->captions && !method->encode_texts)
-    return xr_fail(XR_UNSUPPORTED, "%s: the method %s has no text side: search with a picture", o->weights, method->name);
-  XR_TRY(xr_task_open_encoder(&e->task, e->config, o->captions));
+  XR_TRY(xr_task_open_encoder(&e->task, e->config, false));
   if (!e->task.context.vocabulary) e->task.context.vocabulary = vocabulary_of(weights);
   e->full_batch = e->config->eval.batch;
-  return XR_OK;
+  return o->captions ? open_tokenizer(e) : XR_OK;
 }
 
 static xr_dtype compute_of(const xr_embedder *e) { return e->config->model.precision == XR_CONFIG_BF16 ? XR_BF16 : XR_F32; }
@@ -287,7 +301,7 @@ static xr_status read_sentences(void *context, int64_t first, int64_t n, void *r
 }
 
 xr_status xr_embed_sentences(xr_embedder *e, const char *const *sentences, int64_t count, float *features, float *sets) {
-  if (!e->task.tokenizer) return xr_fail(XR_BAD_ARGUMENT, "the embedder was opened without captions");
+  XR_TRY(open_tokenizer(e));
   sentence_source from = {e->task.tokenizer, sentences, (int)e->config->text.context};
   const xr_sample_source source = {.count = count, .read = read_sentences, .context = &from};
   return encode(e, XR_ENCODE_TEXTS, &source, features, sets);

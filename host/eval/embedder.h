@@ -14,13 +14,12 @@ typedef struct {
   const char *const *overrides; /* "key=value", [override_count] */
   size_t override_count;
   xr_device device;
-  bool captions; /* sentences will come: the vocabulary is needed */
+  bool captions; /* read the vocabulary at once, not when the first sentence comes */
   bool no_graph; /* executor.h */
 } xr_embedder_options;
 
 typedef struct xr_embedder xr_embedder;
 
-/* XR_UNSUPPORTED: `captions` with a method that has no text side. */
 xr_status xr_embedder_open(xr_embedder **embedder, const xr_embedder_options *options);
 void xr_embedder_free(xr_embedder *embedder); /* NULL is allowed */
 
@@ -39,6 +38,7 @@ xr_status xr_embed_pictures(xr_embedder *embedder, const xr_image_record *pictur
                             bool *readable);
 /* uint8 [count, H, W, 3] at the configuration's size. */
 xr_status xr_embed_pixels(xr_embedder *embedder, const uint8_t *pixels, int64_t count, float *features, float *sets);
+/* XR_UNSUPPORTED: the method has no text side. XR_BAD_INPUT: there is no vocabulary, or it is not the weights'. */
 xr_status xr_embed_sentences(xr_embedder *embedder, const char *const *sentences, int64_t count, float *features, float *sets);
 
 /* Embeds the pictures into the index in `folder`, or goes on where it was broken off; unreadable ones are counted as skipped. storage and

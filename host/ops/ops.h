@@ -115,6 +115,8 @@ xr_var xr_scale_by(xr_graph *g, const char *label, xr_var x, float factor);
 xr_var xr_activate(xr_graph *g, const char *label, xr_var x, xr_activation_kind kind);
 xr_var xr_dropout_of(xr_graph *g, const char *label, xr_var x, float rate); /* x itself in inference graphs or at rate 0 */
 xr_var xr_cast_to(xr_graph *g, const char *label, xr_var x, xr_dtype dtype);
+/* xr_param_f32() in the compute dtype: by a node, in f32 a copy, so that recordings in every precision have the same nodes */
+xr_var xr_param_cast(xr_graph *g, const char *name, xr_shape shape, xr_init init);
 xr_var xr_reshape(xr_graph *g, const char *label, xr_var x, xr_shape shape);
 xr_var xr_detach(xr_graph *g, const char *label, xr_var x); /* x as a constant: no gradient goes through */
 xr_var xr_transpose_axes(xr_graph *g, const char *label, xr_var x, const int axes[XR_MAX_RANK]);

@@ -1,4 +1,4 @@
-/* Weights as the command line names them: a file, or a run folder, which stands for its best checkpoint, or its newest where there is none
+/* Weights as people name them: a file, or a run folder, which stands for its best checkpoint, or its newest where there is none
  * yet. */
 #pragma once
 

@@ -1,4 +1,4 @@
-#include "tools/weights_file.h"
+#include "host/train/weights_file.h"
 
 #include "host/base/file.h"
 #include "host/train/checkpoint.h"
