@@ -37,8 +37,8 @@ typedef struct {
 /* "rerank" before the closing brace: figures of a re-ranking are always marked. */
 static char *marked(char *json, const xr_rerank_options *o) {
   char *more = NULL;
-  if (json && asprintf(&more, "%.*s,\"rerank\":{\"k1\":%lld,\"k2\":%lld,\"lambda\":%.6g}}", (int)strlen(json) - 1, json, (long long)o->k1,
-                       (long long)o->k2, (double)o->lambda) < 0)
+  if (asprintf(&more, "%.*s,\"rerank\":{\"k1\":%lld,\"k2\":%lld,\"lambda\":%.6g}}", (int)strlen(json) - 1, json, (long long)o->k1,
+               (long long)o->k2, (double)o->lambda) < 0)
     more = NULL;
   free(json);
   return more;
@@ -47,18 +47,18 @@ static char *marked(char *json, const xr_rerank_options *o) {
 static xr_status write_results(const rank_options *o, const xr_evaluation *trials, size_t count) {
   if (o->topk_out) XR_TRY(xr_npy_write(o->topk_out, XR_I64, 2, (int64_t[]){trials->queries, trials->top_k}, trials->top_index));
   if (!xr_is_standard_output(o->json)) {
-    xr_evaluation mean;
-    XR_TRY(xr_evaluation_mean(trials, count, &mean));
     if (o->rerank)
       printf("re-ranked   k-reciprocal neighbours, k1 %lld, k2 %lld, lambda %g\n", (long long)o->neighbours.k1, (long long)o->neighbours.k2,
              (double)o->neighbours.lambda);
+    xr_evaluation mean;
+    XR_TRY(xr_evaluation_mean(trials, count, &mean));
     if (count > 1) printf("trials      %zu, of which this is the mean\n", count);
     xr_print_evaluation(&mean);
     xr_evaluation_free(&mean);
   }
   if (!o->json) return XR_OK;
   char *json = o->files.trials ? xr_rank_trials_json(trials, count) : xr_rank_json(trials);
-  if (o->rerank) json = marked(json, &o->neighbours);
+  if (json && o->rerank) json = marked(json, &o->neighbours);
   if (!json) return XR_NO_MEMORY;
   xr_status status = xr_write_output(o->json, json);
   free(json);

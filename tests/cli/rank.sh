@@ -151,6 +151,7 @@ expect_json "re-ranking with one thread" "${dense%\}},\"rerank\":{\"k1\":6,\"k2\
 expect_refusal 2 "--rerank needs features alone" "${w2[@]}" --rerank 20,6,0.3
 expect_refusal 2 "--rerank needs features alone" --distances "$(f w1_distances)" "${w1[@]}" --rerank 20,6,0.3
 expect_refusal 2 "--rerank needs features alone" "${features[@]}" "${sets[@]}" "${w1[@]}" --rerank 20,6,0.3
+expect_refusal 2 "--rerank and --trials do not go together" "${reranked[@]}" --trials "$(f rerank_query)" --rerank 20,6,0.3
 expect_refusal 2 "--rerank needs a distance" "${reranked[@]}" --metric dot --rerank 20,6,0.3
 expect_refusal 2 "'20,6' is not k1,k2,lambda" "${reranked[@]}" --rerank 20,6
 expect_refusal 2 "'20,6,2': k1 and k2 are 1 or more, lambda is 0 to 1" "${reranked[@]}" --rerank 20,6,2
