@@ -33,6 +33,9 @@ xr_asm_options xr_asm_options_of(const xr_model_context *context) {
 
 /* f32 [B, B]: what samples have in common. The loss takes no gradient of it, so that none of these nodes has one. */
 static xr_var semantics(xr_graph *g, const xr_asm_options *o, xr_var image, xr_var text, xr_var identity) {
+  const bool of_image = o->source == XR_ASM_IMAGE || o->source == XR_ASM_BOTH, of_text = o->source != XR_ASM_IMAGE;
+  if ((of_image && !image.id) || (of_text && !text.id))
+    return xr_graph_fail(g, XR_BAD_ARGUMENT, "margins of this kind and source need the %s feature", of_text && !text.id ? "text" : "image");
   switch (o->source) {
   case XR_ASM_TEXT:
     return xr_cosines(g, "text", text, text);

@@ -10,8 +10,7 @@ typedef enum {
   XR_ASM_TEXT,  /* cos(t_i, t_j) of the text features */
   XR_ASM_IMAGE, /* cos(v_i, v_j) of the image features */
   XR_ASM_BOTH,  /* the mean of the two */
-  XR_ASM_EMA /* cos(b_i, b_j), b_i the mean text feature of i's identity, remembered over the steps (kernels/loss/centre/feature_memory.h)
-              */
+  XR_ASM_EMA    /* cos(b_i, b_j), b_i what kernels/loss/centre/feature_memory.h remembers of the text features of i's identity */
 } xr_asm_source;
 
 typedef struct {

@@ -4,6 +4,7 @@
 #include "models/crl.h"
 #include "models/dual_encoder.h"
 #include "models/imfi.h"
+#include "models/match.h"
 #include "models/mlm.h"
 #include "models/spt.h"
 
@@ -15,24 +16,34 @@ typedef struct {
   xr_var slots; /* Z [B, M, D], or empty */
 } side;
 
-static bool shares_queries(const xr_config *c) { return c->imfi.mode != XR_CONFIG_IMFI_OFF && c->imfi.mode != XR_CONFIG_IMFI_CROSS_MLM; }
+/* What the modes of IMFI share. */
+static bool fuses_pairs(const xr_config *c) { return c->imfi.mode == XR_CONFIG_IMFI_CROSS_ATTN && c->loss.match.weight > 0; }
+static bool shares_queries(const xr_config *c) {
+  return c->imfi.mode != XR_CONFIG_IMFI_OFF && c->imfi.mode != XR_CONFIG_IMFI_CROSS_MLM && c->imfi.mode != XR_CONFIG_IMFI_CROSS_ATTN;
+}
 static bool crosses_scales(const xr_config *c) {
-  return c->imfi.mode == XR_CONFIG_IMFI_CROSS_MLM || c->imfi.mode == XR_CONFIG_IMFI_SHARED_QUERY_CROSS_MLM;
+  return c->imfi.mode == XR_CONFIG_IMFI_CROSS_MLM || c->imfi.mode == XR_CONFIG_IMFI_SHARED_QUERY_CROSS_MLM ||
+         c->imfi.mode == XR_CONFIG_IMFI_CROSS_ATTN;
 }
 
-/* Does anything read the scales of this modality? The queries do; in training the words of MLM read the image's, too. */
-static bool reads_scales(const xr_graph *g, const xr_config *c, xr_modality modality) {
-  return shares_queries(c) || (crosses_scales(c) && modality == XR_IMAGE && xr_mlm_wanted(c) && xr_graph_options_of(g).training);
+/* Does anything read the scales of this modality? The queries do; in training the words of MLM read the image's, and pairs both; in
+ * retrieval pairs alone, where they are wanted. */
+static bool reads_scales(const xr_graph *g, const xr_model_context *context, xr_modality modality) {
+  const xr_config *c = context->config;
+  const bool training = xr_graph_options_of(g).training;
+  if (shares_queries(c) || (fuses_pairs(c) && (training || context->pair_tokens))) return true;
+  return crosses_scales(c) && modality == XR_IMAGE && xr_mlm_wanted(c) && training;
 }
 
-static xr_taps taps_of(const xr_graph *g, const xr_config *c, xr_modality modality) {
-  return reads_scales(g, c, modality) ? xr_imfi_taps(c, modality) : (xr_taps){0};
+static xr_taps taps_of(const xr_graph *g, const xr_model_context *context, xr_modality modality) {
+  return reads_scales(g, context, modality) ? xr_imfi_taps(context->config, modality) : (xr_taps){0};
 }
 
 /* IMFI on a tower's tokens and taps: its scales, and the feature that stands for the global one. */
-static void integrate(xr_graph *g, const xr_config *c, const xr_taps *taps, side *s) {
+static void integrate(xr_graph *g, const xr_model_context *context, const xr_taps *taps, side *s) {
+  const xr_config *c = context->config;
   s->feature = s->scales.global;
-  if (!reads_scales(g, c, s->scales.modality)) return;
+  if (!reads_scales(g, context, s->scales.modality)) return;
   xr_pass_begin(g, s->scales.modality == XR_IMAGE ? "image" : "text");
   xr_imfi_scales(g, c, taps, s->tokens, &s->scales);
   if (shares_queries(c)) {
@@ -43,32 +54,32 @@ static void integrate(xr_graph *g, const xr_config *c, const xr_taps *taps, side
 }
 
 static side image_side(xr_graph *g, const xr_model_context *context, xr_var pixels, xr_var decisions) {
-  const xr_config *c = context->config;
-  xr_taps taps = taps_of(g, c, XR_IMAGE);
+  xr_taps taps = taps_of(g, context, XR_IMAGE);
   side s = {.tokens = xr_image_tokens(g, context, pixels, decisions, &taps)};
   s.scales = (xr_imfi_input){.modality = XR_IMAGE, .global = xr_image_feature(g, s.tokens)};
-  integrate(g, c, &taps, &s);
+  integrate(g, context, &taps, &s);
   return s;
 }
 
 static side text_side(xr_graph *g, const xr_model_context *context, xr_var ids, xr_var end, xr_var length) {
-  const xr_config *c = context->config;
-  xr_taps taps = taps_of(g, c, XR_TEXT);
+  xr_taps taps = taps_of(g, context, XR_TEXT);
   side s = {.tokens = xr_text_tokens(g, context, ids, &taps)};
   s.scales = (xr_imfi_input){.modality = XR_TEXT, .length = length, .global = xr_text_feature(g, s.tokens, end)};
-  integrate(g, c, &taps, &s);
+  integrate(g, context, &taps, &s);
   return s;
 }
 
-/* How many keys of a caption count for IMFI: an input, where padding is left out; with all scales in one, as many times as scales. */
+/* How many keys of a caption count for IMFI: an input, where padding is left out; with all scales in one, as many times as scales. Pairs
+ * need both. */
 static xr_var key_length(xr_graph *g, const xr_model_context *context, xr_var *length, xr_var *joint_length, int32_t *joint_scales) {
   const xr_config *c = context->config;
-  if (!c->text.mask_pad || !shares_queries(c)) return (xr_var){0};
-  const bool joint = c->imfi.mode == XR_CONFIG_IMFI_CONCAT;
-  xr_var *wanted = joint ? joint_length : length;
-  if (joint) *joint_scales = (int32_t)c->imfi.taps_count;
-  if (!wanted->id) *wanted = xr_input(g, joint ? "joint_length" : "length", XR_I32, XR_SHAPE(context->batch));
-  return *wanted;
+  if (!c->text.mask_pad || (!shares_queries(c) && !fuses_pairs(c))) return (xr_var){0};
+  const bool joint = c->imfi.mode == XR_CONFIG_IMFI_CONCAT || fuses_pairs(c);
+  const xr_shape samples = XR_SHAPE(context->batch);
+  if (!length->id && c->imfi.mode != XR_CONFIG_IMFI_CONCAT) *length = xr_input(g, "length", XR_I32, samples);
+  if (!joint) return *length;
+  *joint_scales = (int32_t)c->imfi.taps_count;
+  return *joint_length = xr_input(g, "joint_length", XR_I32, samples);
 }
 
 /* CRL; kind cross_attn takes the words that looked at the image, by MLM's encoder. */
@@ -99,6 +110,17 @@ static void train(xr_graph *g, const xr_model_context *context, xr_training_grap
     xr_add_loss(out, "mlm", c->loss.mlm.weight, xr_mlm_loss(g, context, out, words, seen));
   }
 
+  /* image-text matching on fused pairs, among them hard negatives */
+  if (fuses_pairs(c)) {
+    const xr_match_input batch = {.scales = v.scales.scales,
+                                  .image = xr_imfi_all_tokens(g, &v.scales),
+                                  .text = xr_imfi_interleave(g, t.scales.scales, t.scales.tokens),
+                                  .end = out->end,
+                                  .length = out->length,
+                                  .joint_length = out->joint_length};
+    xr_add_loss(out, "match", c->loss.match.weight, xr_match_loss(g, context, &batch, cosine, out->identity));
+  }
+
   /* CRIA, on the pairs' combined representation (CRL) */
   if (c->loss.cria.weight > 0) {
     xr_var combined = combine(g, context, &v, &t, out);
@@ -117,13 +139,42 @@ static void train(xr_graph *g, const xr_model_context *context, xr_training_grap
 static void encode_images(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out) {
   side s = image_side(g, context, xr_image_input(g, context, out), (xr_var){0});
   xr_encoder_result(g, "image_features", s.feature, s.tokens, out);
+  if (context->pair_tokens) out->pair_tokens = xr_imfi_all_tokens(g, &s.scales);
 }
 
 static void encode_texts(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out) {
   xr_var ids = xr_caption_input(g, context, out);
-  xr_var length = key_length(g, context, &out->length, &out->joint_length, &out->joint_scales);
+  xr_var length = shares_queries(context->config) ? key_length(g, context, &out->length, &out->joint_length, &out->joint_scales)
+                                                  : (xr_var){0};
   side s = text_side(g, context, ids, out->end, length);
   xr_encoder_result(g, "text_features", s.feature, s.tokens, out);
+  if (context->pair_tokens) out->pair_tokens = xr_imfi_interleave(g, s.scales.scales, s.scales.tokens);
 }
 
-const xr_method xr_cmsn = {.name = "cmsn", .train = train, .encode_images = encode_images, .encode_texts = encode_texts};
+/* The scores by which the best images of a caption are ordered anew. */
+static bool scores_pairs(const xr_config *c) { return fuses_pairs(c) && c->imfi.rerank > 0; }
+
+static void score_pairs(xr_graph *g, const xr_model_context *context, int64_t image_tokens, int64_t text_tokens, xr_pair_graph *out) {
+  const xr_config *c = context->config;
+  const xr_dtype compute = xr_graph_options_of(g).compute;
+  const int64_t pairs = context->batch;
+  *out = (xr_pair_graph){.image_tokens = xr_input(g, "image_tokens", compute, XR_SHAPE(pairs, image_tokens, c->model.embed)),
+                         .text_tokens = xr_input(g, "text_tokens", compute, XR_SHAPE(pairs, text_tokens, c->model.embed)),
+                         .end = xr_input(g, "end", XR_I32, XR_SHAPE(pairs))};
+  key_length(g, context, &out->length, &out->joint_length, &out->joint_scales);
+  const xr_match_input fused = {.scales = (int)c->imfi.taps_count,
+                                .image = out->image_tokens,
+                                .text = out->text_tokens,
+                                .end = out->end,
+                                .length = out->length,
+                                .joint_length = out->joint_length};
+  out->logits = xr_match_logits(g, context, &fused);
+  xr_output(g, "logits", out->logits);
+}
+
+const xr_method xr_cmsn = {.name = "cmsn",
+                           .train = train,
+                           .encode_images = encode_images,
+                           .encode_texts = encode_texts,
+                           .scores_pairs = scores_pairs,
+                           .score_pairs = score_pairs};

@@ -1,5 +1,6 @@
 #include "models/esa.h"
 
+#include "models/asm.h"
 #include "models/dual_encoder.h"
 #include "models/esa_embed.h"
 #include "models/esa_losses.h"
@@ -73,42 +74,19 @@ static const xr_set_kind similarities[] = {[XR_CONFIG_SET_SMOOTH_CHAMFER] = XR_S
                                            [XR_CONFIG_SET_AVERAGE] = XR_SET_AVERAGE,
                                            [XR_CONFIG_SET_OPTIMAL] = XR_SET_OPTIMAL,
                                            [XR_CONFIG_SET_ALIGNED] = XR_SET_ALIGNED};
-static const xr_margin_kind margins[] = {[XR_CONFIG_ASM_NEG_SEM] = XR_MARGIN_NEG_SEM,         [XR_CONFIG_ASM_FIXED] = XR_MARGIN_FIXED,
-                                         [XR_CONFIG_ASM_POS_RATIO] = XR_MARGIN_POS_RATIO,     [XR_CONFIG_ASM_QUALITY] = XR_MARGIN_QUALITY,
-                                         [XR_CONFIG_ASM_COMMONALITY] = XR_MARGIN_COMMONALITY, [XR_CONFIG_ASM_ASMR] = XR_MARGIN_ASMR};
-static const xr_margin_reduction reductions[] = {
-    [XR_CONFIG_REDUCE_HARDEST] = XR_MARGIN_HARDEST, [XR_CONFIG_REDUCE_SUM] = XR_MARGIN_SUM, [XR_CONFIG_REDUCE_LSE] = XR_MARGIN_LSE};
-static const xr_margin_positives positives[] = {[XR_CONFIG_POSITIVES_PAIRED] = XR_MARGIN_PAIRED,
-                                                [XR_CONFIG_POSITIVES_ALL] = XR_MARGIN_ALL_SAME_PID,
-                                                [XR_CONFIG_POSITIVES_SOFT] = XR_MARGIN_ALL_SAME_PID_SOFT};
-static const xr_asm_source sources[] = {[XR_CONFIG_SEMANTIC_TEXT] = XR_ASM_TEXT,
-                                        [XR_CONFIG_SEMANTIC_IMAGE] = XR_ASM_IMAGE,
-                                        [XR_CONFIG_SEMANTIC_BOTH] = XR_ASM_BOTH,
-                                        [XR_CONFIG_SEMANTIC_EMA] = XR_ASM_EMA};
 
 xr_set_similarity_options xr_esa_similarity(const xr_config *c) {
   return (xr_set_similarity_options){.kind = similarities[c->esa.similarity], .sharpness = (float)c->esa.sharpness};
 }
 
-xr_asm_options xr_esa_asm(const xr_model_context *context) {
-  const xr_config *c = context->config;
-  return (xr_asm_options){.margin = {.kind = margins[c->loss.asm_.kind],
-                                     .reduction = reductions[c->loss.asm_.reduction],
-                                     .positives = positives[c->loss.asm_.positives],
-                                     .stretch = c->loss.asm_.stretch,
-                                     .margin = (float)c->loss.asm_.margin,
-                                     .margin_min = (float)c->loss.asm_.margin_min,
-                                     .margin_max = (float)c->loss.asm_.margin_max,
-                                     .tau = (float)c->loss.asm_.temperature,
-                                     .distance_scale = (float)c->loss.asm_.distance_scale},
-                          .source = sources[c->loss.asm_.semantic_source],
-                          .classes = context->classes,
-                          .momentum = (float)c->loss.asm_.momentum};
+xr_mmd_options xr_esa_mmd_options(const xr_config *c) {
+  return (xr_mmd_options){.kernel = c->loss.mmd.kernel == XR_CONFIG_MMD_GAUSS ? XR_MMD_GAUSS : XR_MMD_LAPLACE,
+                          .gamma = (float)c->loss.mmd.gamma};
 }
 
 /* Triplets on the similarities of all images' and captions' sets. */
 static xr_var semantic_margin(xr_graph *g, const xr_model_context *context, const side *v, const side *t, xr_training_graph *out) {
-  const xr_asm_options options = xr_esa_asm(context);
+  const xr_asm_options options = xr_asm_options_of(context);
   xr_var similarity = xr_set_similarity_of(g, "set_similarity", v->set.sets, t->set.sets, xr_esa_similarity(context->config));
   if (options.margin.kind == XR_MARGIN_QUALITY && !out->length.id) out->length = xr_input(g, "length", XR_I32, XR_SHAPE(context->batch));
   return xr_asm_loss(g, &options, similarity, v->feature, t->feature, out->identity, out->image, out->length);
@@ -116,9 +94,7 @@ static xr_var semantic_margin(xr_graph *g, const xr_model_context *context, cons
 
 /* What keeps a set's elements apart, and both modalities' elements in one place. */
 static void add_regularisers(xr_graph *g, const xr_config *c, const side *v, const side *t, xr_training_graph *out) {
-  const xr_mmd_options mmd = {.kernel = c->loss.mmd.kernel == XR_CONFIG_MMD_GAUSS ? XR_MMD_GAUSS : XR_MMD_LAPLACE,
-                              .gamma = (float)c->loss.mmd.gamma};
-  if (c->loss.mmd.weight > 0) xr_add_loss(out, "mmd", c->loss.mmd.weight, xr_esa_mmd(g, v->set.sets, t->set.sets, mmd));
+  if (c->loss.mmd.weight > 0) xr_add_loss(out, "mmd", c->loss.mmd.weight, xr_esa_mmd(g, v->set.sets, t->set.sets, xr_esa_mmd_options(c)));
   if (c->loss.uniformity.weight > 0)
     xr_add_loss(out, "uniformity", c->loss.uniformity.weight, xr_esa_uniformity(g, v->set.residual, t->set.residual));
   if (c->loss.diversity.weight > 0) xr_add_loss(out, "diversity", c->loss.diversity.weight, xr_esa_diversity(g, v->set.sets, t->set.sets));

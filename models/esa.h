@@ -12,13 +12,13 @@
  * its abstract is RECONSTRUCTED, and every fork is a configuration key (docs/methods/esa.md). */
 #pragma once
 
-#include "models/asm.h"
+#include "host/ops/ops.h"
 #include "models/method.h"
 
 extern const xr_method xr_esa;
 
 /* Does anything train or read sets? Without them ESA is two towers with SDM and ID. */
 bool xr_esa_wants_sets(const xr_config *config);
-/* What the configuration says, in the words of operations and modules. */
-xr_asm_options xr_esa_asm(const xr_model_context *context);
+/* How the configuration compares sets. */
 xr_set_similarity_options xr_esa_similarity(const xr_config *config);
+xr_mmd_options xr_esa_mmd_options(const xr_config *config);

@@ -16,8 +16,7 @@ typedef struct {
 } slot_block;
 
 xr_var xr_esa_slot_set(xr_graph *g, int64_t set_size, int64_t width) {
-  xr_var set = xr_param_f32(g, "set", XR_SHAPE(set_size, width), (xr_init){XR_INIT_NORMAL, 1});
-  return xr_cast_to(g, "set", set, xr_graph_options_of(g).compute);
+  return xr_param_cast(g, "set", XR_SHAPE(set_size, width), (xr_init){XR_INIT_NORMAL, 1});
 }
 
 static xr_var weight(xr_graph *g, const char *name, int64_t out, int64_t in) {

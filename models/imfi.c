@@ -67,8 +67,8 @@ static xr_var keys_and_values(xr_graph *g, xr_var tokens) {
   return xr_linear_of(g, xr_layernorm_of(g, tokens, "ln_k", EPS), "attn.kv", 2 * width, powf((float)width, -0.5f), (xr_linear_options){0});
 }
 
-/* All scales' tokens as one scale. A text's valid tokens stay in front: token by token, scale by scale. */
-static xr_var concatenate(xr_graph *g, int scales, const xr_var *tokens) {
+xr_var xr_imfi_interleave(xr_graph *g, int scales, const xr_var *tokens) {
+  if (scales == 1) return tokens[0];
   const xr_shape shape = xr_shape_of(g, tokens[0]);
   xr_var side_by_side = xr_concat_of(g, "scales", scales, tokens, 2);
   return xr_reshape(g, "tokens", side_by_side, XR_SHAPE(shape.dim[0], shape.dim[1] * scales, shape.dim[2]));
@@ -83,7 +83,7 @@ static xr_var attend(xr_graph *g, const xr_config *c, const xr_imfi_input *in, x
   for (int s = 0; s < in->scales; s++) kv[s] = keys_and_values(g, in->tokens[s]);
   int scales = in->scales;
   if (c->imfi.mode == XR_CONFIG_IMFI_CONCAT) {
-    kv[0] = concatenate(g, scales, kv);
+    kv[0] = xr_imfi_interleave(g, scales, kv);
     scales = 1;
   }
   xr_var a = xr_multiscale_attention_of(g, "attention", q, scales, kv,
@@ -114,8 +114,7 @@ static xr_var mix_scales(xr_graph *g, xr_var z) {
 xr_var xr_imfi_slots(xr_graph *g, const xr_config *c, const xr_imfi_input *in) {
   const int64_t width = c->model.embed;
   xr_scope_begin(g, "imfi");
-  xr_var query = xr_param_f32(g, "query", XR_SHAPE(c->imfi.queries, width), (xr_init){XR_INIT_NORMAL, powf((float)width, -0.5f)});
-  query = xr_cast_to(g, "query", query, xr_graph_options_of(g).compute);
+  xr_var query = xr_param_cast(g, "query", XR_SHAPE(c->imfi.queries, width), (xr_init){XR_INIT_NORMAL, powf((float)width, -0.5f)});
   xr_var z = xr_add_broadcast(g, "query.residual", attend(g, c, in, query), query);
   z = mix_scales(g, feed_forward(g, z));
   xr_scope_end(g);

@@ -37,3 +37,5 @@ void xr_imfi_scales(xr_graph *g, const xr_config *config, const xr_taps *taps, x
 xr_var xr_imfi_code(xr_graph *g, xr_var tokens, int scale);
 /* The tokens of all scales behind each other, [B, sum of N_s, D]. */
 xr_var xr_imfi_all_tokens(xr_graph *g, const xr_imfi_input *in);
+/* The same rows token by token, scale by scale, so that a text's valid tokens stay in front: [B, N S, ..] of S times [B, N, ..]. */
+xr_var xr_imfi_interleave(xr_graph *g, int scales, const xr_var *tokens);

@@ -11,6 +11,7 @@ typedef struct {
   int64_t batch;      /* samples of one step */
   int64_t classes;    /* training identities */
   int64_t vocabulary; /* token ids */
+  bool pair_tokens;   /* encoders also give what score_pairs reads */
 } xr_model_context;
 
 /* Inputs of a training step and what it computes. Inputs that a method does not use are empty. */
@@ -42,13 +43,25 @@ typedef struct {
   xr_var pixels, ids, end, length, joint_length, words; /* as in xr_training_graph */
   int32_t joint_scales, words_without;
   xr_var features, tokens, sets;
+  xr_var pair_tokens; /* [B, N', embed], where the context asks for them */
 } xr_encoder_graph;
+
+/* P = context->batch pairs of retrieval, each of one image's and one caption's pair_tokens, and what says whether they belong together. */
+typedef struct {
+  xr_var image_tokens, text_tokens; /* [P, N', embed], [P, T', embed], compute dtype */
+  xr_var end, length, joint_length; /* of the captions, as in xr_training_graph; length and joint_length may be empty */
+  int32_t joint_scales;
+  xr_var logits; /* f32 [P, 2]: the score is logits[1] - logits[0] */
+} xr_pair_graph;
 
 typedef struct {
   const char *name;
   void (*train)(xr_graph *g, const xr_model_context *context, xr_training_graph *out);
   void (*encode_images)(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out);
   void (*encode_texts)(xr_graph *g, const xr_model_context *context, xr_encoder_graph *out);
+  /* For methods that look at pairs in retrieval (others: NULL): whether this configuration's does, and its graph for N' and T' tokens. */
+  bool (*scores_pairs)(const xr_config *config);
+  void (*score_pairs)(xr_graph *g, const xr_model_context *context, int64_t image_tokens, int64_t text_tokens, xr_pair_graph *out);
 } xr_method;
 
 /* The method that the configuration names. */

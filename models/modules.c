@@ -6,8 +6,11 @@
 #include "models/cria.h"
 #include "models/crl.h"
 #include "models/dual_encoder.h"
+#include "models/esa.h"
 #include "models/esa_embed.h"
+#include "models/esa_losses.h"
 #include "models/imfi.h"
+#include "models/match.h"
 #include "models/mlm.h"
 #include "models/spt.h"
 
@@ -58,6 +61,28 @@ static void build_tal(xr_graph *g, xr_module_call *call) {
   output(call, "loss", xr_tal_loss(g, (float)c->loss.asm_.margin, (float)c->loss.asm_.temperature, similarity, call->in[1], call->in[2]));
 }
 
+/* ---- losses on embedding sets: elements of any length, as xr_esa_embed normalises them */
+static xr_var unit_sets(xr_graph *g, const xr_module_call *call, int i) {
+  return xr_l2_normalize_rows(g, i == 0 ? "image_sets" : "text_sets", call->in[i]);
+}
+
+static void build_set_similarity(xr_graph *g, xr_module_call *call) {
+  xr_var image = unit_sets(g, call, 0), text = unit_sets(g, call, 1);
+  output(call, "similarity", xr_set_similarity_of(g, "set_similarity", image, text, xr_esa_similarity(call->config)));
+}
+
+static void build_mmd(xr_graph *g, xr_module_call *call) {
+  xr_var image = unit_sets(g, call, 0), text = unit_sets(g, call, 1);
+  output(call, "loss", xr_esa_mmd(g, image, text, xr_esa_mmd_options(call->config)));
+}
+
+static void build_uniformity(xr_graph *g, xr_module_call *call) { output(call, "loss", xr_esa_uniformity(g, call->in[0], call->in[1])); }
+
+static void build_diversity(xr_graph *g, xr_module_call *call) {
+  xr_var image = unit_sets(g, call, 0), text = unit_sets(g, call, 1);
+  output(call, "loss", xr_esa_diversity(g, image, text));
+}
+
 /* ---- masked-language modelling */
 static void build_mlm(xr_graph *g, xr_module_call *call) {
   call->config->model.embed = call->size['D'];
@@ -86,6 +111,19 @@ static void build_imfi(xr_graph *g, xr_module_call *call) {
   output(call, "slots", slots);
 }
 
+static void build_match(xr_graph *g, xr_module_call *call) {
+  call->config->model.embed = call->size['D'];
+  const xr_model_context context = context_of(call);
+  const xr_match_input batch = {.scales = (int)call->config->imfi.taps_count,
+                                .image = call->in[2],
+                                .text = call->in[3],
+                                .end = call->in[4],
+                                .length = call->in[6],
+                                .joint_length = call->in[7]};
+  xr_var cosine = xr_cosines(g, "cosine", call->in[0], call->in[1]);
+  output(call, "loss", xr_match_loss(g, &context, &batch, cosine, call->in[5]));
+}
+
 static void build_crl(xr_graph *g, xr_module_call *call) {
   call->config->model.embed = call->size['D'];
   const xr_crl_input in = {
@@ -94,16 +132,27 @@ static void build_crl(xr_graph *g, xr_module_call *call) {
 }
 
 /* ---- ESA's modules */
-static void build_esa_slot(xr_graph *g, xr_module_call *call) {
+/* score: of each token, or empty. A parameter's shape tells the set's size: by the letter K, or by L, which is one more. */
+static void build_esa(xr_graph *g, xr_module_call *call, xr_config_esa kind, xr_var score) {
   xr_config *c = call->config;
   c->model.embed = call->size['D'];
-  c->esa.kind = XR_CONFIG_ESA_SLOT;
-  c->esa.set_size = call->size['K'];
+  c->esa.kind = kind;
   c->esa.dropout = 0;
-  const xr_esa_sets out =
-      xr_esa_embed(g, c, &(xr_esa_input){.modality = XR_IMAGE, .global = call->in[0], .tokens = call->in[1], .length = call->in[2]});
+  if (call->size['K']) c->esa.set_size = call->size['K'];
+  if (call->size['L']) c->esa.set_size = call->size['L'] - 1;
+  const xr_esa_input in = {.modality = XR_IMAGE, .global = call->in[0], .tokens = call->in[1], .length = call->in[2], .score = score};
+  const xr_esa_sets out = xr_esa_embed(g, c, &in);
   output(call, "sets", out.sets);
   output(call, "residual", out.residual);
+}
+
+static void build_esa_slot(xr_graph *g, xr_module_call *call) { build_esa(g, call, XR_CONFIG_ESA_SLOT, (xr_var){0}); }
+static void build_esa_query(xr_graph *g, xr_module_call *call) { build_esa(g, call, XR_CONFIG_ESA_QUERY, (xr_var){0}); }
+static void build_esa_pie(xr_graph *g, xr_module_call *call) { build_esa(g, call, XR_CONFIG_ESA_PIE, (xr_var){0}); }
+static void build_esa_cluster(xr_graph *g, xr_module_call *call) { build_esa(g, call, XR_CONFIG_ESA_CLUSTER, (xr_var){0}); }
+static void build_esa_decoder(xr_graph *g, xr_module_call *call) { build_esa(g, call, XR_CONFIG_ESA_DECODER, (xr_var){0}); }
+static void build_esa_topk(xr_graph *g, xr_module_call *call) {
+  build_esa(g, call, XR_CONFIG_ESA_TOPK, xr_cast_to(g, "score", call->in[3], XR_F32));
 }
 
 /* ---- the table */
@@ -119,6 +168,8 @@ static void build_esa_slot(xr_graph *g, xr_module_call *call) {
   { name, shape, XR_MODULE_PARAMETER, false }
 #define OPTIONAL_PARAMETER(name, shape) \
   { name, shape, XR_MODULE_PARAMETER, true }
+
+#define ESA_TENSORS FEATURE("global", "B, D"), FEATURE("tokens", "B, N, D"), OPTIONAL_INTEGER("length", "B")
 
 const xr_module xr_modules[] = {
     {"sdm",
@@ -148,6 +199,12 @@ const xr_module xr_modules[] = {
      {FEATURE("global", "B, D"), FEATURE("tokens.0", "B, N, D"), OPTIONAL("tokens.1", "B, O, D"), OPTIONAL("tokens.2", "B, P, D"),
       OPTIONAL("tokens.3", "B, Q, D"), OPTIONAL_INTEGER("length", "B"), PARAMETER("imfi.query", "M, D")},
      build_imfi},
+    {"match",
+     "image-text matching on fused pairs; tokens of as many scales as imfi.taps has, a text's token by token",
+     "loss.match",
+     {FEATURE("image", "B, D"), FEATURE("text", "B, D"), FEATURE("image_tokens", "B, N, D"), FEATURE("text_tokens", "B, T, D"),
+      INTEGER("end", "B"), INTEGER("identity", "B"), OPTIONAL_INTEGER("length", "B"), OPTIONAL_INTEGER("joint_length", "B")},
+     build_match},
     {"crl",
      "combined representation of images and texts",
      "crl",
@@ -157,8 +214,33 @@ const xr_module xr_modules[] = {
     {"esa_slot",
      "the slot block of embedding set alignment, without dropout; parameters as of an image's",
      "esa",
-     {FEATURE("global", "B, D"), FEATURE("tokens", "B, N, D"), OPTIONAL_INTEGER("length", "B"), PARAMETER("esa.image.set", "K, D")},
+     {ESA_TENSORS, PARAMETER("esa.image.set", "K, D")},
      build_esa_slot},
+    {"esa_query",
+     "the same block with an ordinary softmax, over the tokens",
+     "esa",
+     {ESA_TENSORS, PARAMETER("esa.image.set", "K, D")},
+     build_esa_query},
+    {"esa_pie",
+     "embedding set of PVSE's heads, without dropout",
+     "esa",
+     {ESA_TENSORS, PARAMETER("esa.image.attn.fc_2.weight", "K, H")},
+     build_esa_pie},
+    {"esa_topk",
+     "embedding set of the tokens with the highest scores (esa.image_ratio of them) in esa.set_size groups, without dropout",
+     "esa",
+     {ESA_TENSORS, FEATURE("score", "B, N")},
+     build_esa_topk},
+    {"esa_cluster",
+     "embedding set of tokens shared out among learned centres, without dropout; the last row of the assignment is their importance",
+     "esa",
+     {ESA_TENSORS, PARAMETER("esa.image.assign.weight", "L, D")},
+     build_esa_cluster},
+    {"esa_decoder",
+     "embedding set of part slots decoded against the tokens, without dropout",
+     "esa",
+     {ESA_TENSORS, PARAMETER("esa.set", "K, D")},
+     build_esa_decoder},
     {"cria",
      "alignment of the identity centres of images, texts and their combination",
      "loss.cria",
@@ -181,6 +263,22 @@ const xr_module xr_modules[] = {
      "loss.asm",
      {FEATURE("similarity", "B, B"), INTEGER("identity", "B"), OPTIONAL_INTEGER("image_id", "B")},
      build_tal},
+    {"set_similarity",
+     "similarity of every image's embedding set with every text's",
+     "esa",
+     {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")},
+     build_set_similarity},
+    {"mmd",
+     "maximum mean discrepancy of the elements of images' and texts' sets",
+     "loss.mmd",
+     {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")},
+     build_mmd},
+    {"uniformity",
+     "uniformity inside embedding sets, of what their elements add to the global feature",
+     NULL,
+     {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")},
+     build_uniformity},
+    {"diversity", "diversity inside embedding sets", NULL, {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")}, build_diversity},
 };
 const int xr_module_count = sizeof xr_modules / sizeof *xr_modules;
 

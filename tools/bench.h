@@ -65,5 +65,9 @@ void xr_bench_report(const xr_bench *bench, const xr_bench_row *row);
 bool xr_bench_is_update(const char *name);
 xr_status xr_bench_update(const xr_bench *bench, const char *name);
 
+/* ---- and neither is what an evaluation does with scores: "score_tile", "set_score", "rank_count", "topk" */
+const char *xr_bench_retrieval_name(int i); /* NULL: there are no more */
+xr_status xr_bench_retrieval(const xr_bench *bench, const char *name);
+
 int xr_bench_operations(const xr_command_text *command, const xr_bench_options *options, int count, char **names);
 int xr_bench_steps(const xr_command_text *command, const xr_bench_options *options, int positional, char **argv);

@@ -17,10 +17,13 @@ xr_bench_sizes xr_bench_paper_sizes(int64_t batch) {
                           .queries = 8,
                           .set_size = 4,
                           .set_heads = 4,
+                          .all_sets = 1024,
                           .classes = 11003,
                           .vocabulary = 49408,
                           .masked = (batch * 15 + 3) / 4,
-                          .parameters = 155262203};
+                          .parameters = 155262203,
+                          .captions = 6156,
+                          .gallery = 3074};
 }
 
 xr_bench_sizes xr_bench_small_sizes(int64_t batch) {
@@ -38,10 +41,13 @@ xr_bench_sizes xr_bench_small_sizes(int64_t batch) {
                           .queries = 2,
                           .set_size = 3,
                           .set_heads = 2,
+                          .all_sets = 7,
                           .classes = 13,
                           .vocabulary = 101,
                           .masked = 5,
-                          .parameters = 40003};
+                          .parameters = 40003,
+                          .captions = 25,
+                          .gallery = 70};
 }
 
 /* ---- values of integers */
@@ -195,6 +201,23 @@ static xr_var sdm(xr_graph *g, const xr_bench_sizes *s) {
                               (xr_var){0}, (xr_sdm_options){.temperature = 0.02f, .semi_weight = 1}));
 }
 
+static xr_var set_similarity(xr_graph *g, const xr_bench_sizes *s, int64_t sets) {
+  const int64_t elements = sets * s->set_size;
+  xr_var p = xr_param_f32(g, "cosine", XR_SHAPE(elements, elements), (xr_init){XR_INIT_NORMAL, 0.25f});
+  return xr_set_reduce(g, "op", xr_scale_by(g, "cosine", p, 1), s->set_size, s->set_size,
+                       (xr_set_similarity_options){XR_SET_SMOOTH_CHAMFER, 16});
+}
+static xr_var set_similarity_batch(xr_graph *g, const xr_bench_sizes *s) { return set_similarity(g, s, s->batch); }
+static xr_var set_similarity_all(xr_graph *g, const xr_bench_sizes *s) { return set_similarity(g, s, s->all_sets); }
+static xr_var mmd(xr_graph *g, const xr_bench_sizes *s) {
+  xr_var x[2];
+  for (int side = 0; side < 2; side++) {
+    const char *name = side ? "y" : "x";
+    x[side] = xr_l2_normalize_rows(g, name, random_tensor(g, name, XR_SHAPE(s->batch * s->set_size, s->embed)));
+  }
+  return weighted(g, xr_mmd_loss(g, "op", x[0], x[1], (xr_mmd_options){XR_MMD_LAPLACE, 0.5f}));
+}
+
 const xr_bench_case xr_bench_cases[] = {
     {"linear_image_qkv", "", image_qkv, NULL, false},
     {"linear_image_fc", "quick GELU", image_fc, NULL, false},
@@ -220,5 +243,8 @@ const xr_bench_case xr_bench_cases[] = {
     {"cross_entropy", "", cross_entropy_id, classes_of, false},
     {"cross_entropy_mlm", "", cross_entropy_mlm, words_of, false},
     {"sdm", "", sdm, classes_of, false},
+    {"set_similarity", "smooth-chamfer of given cosines", set_similarity_batch, NULL, false},
+    {"set_similarity_all", "smooth-chamfer of given cosines", set_similarity_all, NULL, false},
+    {"mmd", "", mmd, NULL, false},
 };
 const int xr_bench_case_count = sizeof xr_bench_cases / sizeof *xr_bench_cases;

@@ -11,9 +11,10 @@ typedef struct {
   int64_t image_tokens, image_width, image_heads;
   int64_t text_tokens, text_width, text_heads;
   int64_t embed, queries, classes, vocabulary;
-  int64_t set_size, set_heads; /* of ESA; heads together as wide as `embed` */
-  int64_t masked;     /* tokens whose word is asked for */
-  int64_t parameters; /* of the model that an optimiser updates */
+  int64_t set_size, set_heads, all_sets; /* of ESA; heads together as wide as `embed`; sets a side of a comparison of all with all */
+  int64_t masked;                        /* tokens whose word is asked for */
+  int64_t parameters;                    /* of the model that an optimiser updates */
+  int64_t captions, gallery;             /* of a test split */
 } xr_bench_sizes;
 
 xr_bench_sizes xr_bench_paper_sizes(int64_t batch);

@@ -198,9 +198,15 @@ bool xr_bench_is_update(const char *name) {
   return false;
 }
 
+static bool is_retrieval(const char *name) {
+  for (int i = 0; xr_bench_retrieval_name(i); i++)
+    if (strcmp(xr_bench_retrieval_name(i), name) == 0) return true;
+  return false;
+}
+
 static xr_status run_one(const xr_bench *b, const char *name) {
   const xr_bench_case *c = find_case(name);
-  const xr_status status = c ? run_case(b, c) : xr_bench_update(b, name);
+  const xr_status status = c ? run_case(b, c) : is_retrieval(name) ? xr_bench_retrieval(b, name) : xr_bench_update(b, name);
   fflush(b->table);
   return status;
 }
@@ -209,6 +215,7 @@ static xr_status run_all(const xr_bench *b, int count, char **names) {
   for (int i = 0; i < count; i++) XR_TRY(run_one(b, names[i]));
   for (int i = 0; i < xr_bench_case_count && !count; i++) XR_TRY(run_one(b, xr_bench_cases[i].name));
   for (int i = 0; i < UPDATES && !count; i++) XR_TRY(run_one(b, updates[i]));
+  for (int i = 0; xr_bench_retrieval_name(i) && !count; i++) XR_TRY(run_one(b, xr_bench_retrieval_name(i)));
   return XR_OK;
 }
 
@@ -266,10 +273,11 @@ static int run(xr_bench *b, const xr_bench_options *o, int count, char **names) 
 
 int xr_bench_operations(const xr_command_text *command, const xr_bench_options *o, int count, char **names) {
   for (int i = 0; i < count; i++)
-    if (!find_case(names[i]) && !xr_bench_is_update(names[i])) {
+    if (!find_case(names[i]) && !xr_bench_is_update(names[i]) && !is_retrieval(names[i])) {
       fprintf(stderr, "the operations:");
       for (int k = 0; k < xr_bench_case_count; k++) fprintf(stderr, " %s", xr_bench_cases[k].name);
       for (int k = 0; k < UPDATES; k++) fprintf(stderr, " %s", updates[k]);
+      for (int k = 0; xr_bench_retrieval_name(k); k++) fprintf(stderr, " %s", xr_bench_retrieval_name(k));
       fputc('\n', stderr);
       return xr_usage_error(command, "there is no operation '%s'", names[i]);
     }

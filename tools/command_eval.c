@@ -34,7 +34,8 @@ static xr_status evaluate(const xr_config *config, xr_device device, bool no_gra
   if (status == XR_OK)
     status = xr_encoder_new(
         &encoder, &task, parameters,
-        (xr_encoder_options){.compute = compute, .backend = device.backend, .no_graph = no_graph, .tf32 = config->model.tf32});
+        (xr_encoder_options){
+            .compute = compute, .backend = device.backend, .no_graph = no_graph, .tf32 = config->model.tf32, .rank = true});
   if (status == XR_OK) status = xr_parameters_allocate(parameters, (xr_parameter_options){.compute = compute, .backend = device.backend});
   if (status == XR_OK) status = xr_weights_load_file(path, config, parameters, XR_WEIGHTS_TO_ENCODE);
   if (status == XR_OK) status = xr_encode_split(encoder, split, NULL, &features);

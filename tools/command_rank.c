@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/base/memory.h"
 #include "host/eval/evaluate.h"
+#include "host/eval/rerank.h"
 #include "host/eval/result_json.h"
 #include "tools/commands.h"
 #include "tools/output.h"
@@ -24,18 +26,40 @@ typedef struct {
   xr_rank_files files;
   xr_run_options run;
   const char *metric, *set_similarity, *set_weight, *set_sharpness;
-  const char *protocol, *ties, *ap, *topk_out, *json;
+  const char *protocol, *ties, *ap, *rerank, *topk_out, *json;
   int64_t max_rank, top_k, memory;
   /* from the above */
   xr_score_rule rule;
+  xr_rerank_options neighbours;
   xr_evaluation_options how;
 } rank_options;
 
-static xr_status write_results(const rank_options *o, const xr_evaluation *r) {
-  if (o->topk_out) XR_TRY(xr_npy_write(o->topk_out, XR_I64, 2, (int64_t[]){r->queries, r->top_k}, r->top_index));
-  if (!xr_is_standard_output(o->json)) xr_print_evaluation(r);
+/* "rerank" before the closing brace: figures of a re-ranking are always marked. */
+static char *marked(char *json, const xr_rerank_options *o) {
+  char *more = NULL;
+  if (json && asprintf(&more, "%.*s,\"rerank\":{\"k1\":%lld,\"k2\":%lld,\"lambda\":%.6g}}", (int)strlen(json) - 1, json, (long long)o->k1,
+                       (long long)o->k2, (double)o->lambda) < 0)
+    more = NULL;
+  free(json);
+  return more;
+}
+
+static xr_status write_results(const rank_options *o, const xr_evaluation *trials, size_t count) {
+  if (o->topk_out) XR_TRY(xr_npy_write(o->topk_out, XR_I64, 2, (int64_t[]){trials->queries, trials->top_k}, trials->top_index));
+  if (!xr_is_standard_output(o->json)) {
+    xr_evaluation mean;
+    XR_TRY(xr_evaluation_mean(trials, count, &mean));
+    if (o->rerank)
+      printf("re-ranked   k-reciprocal neighbours, k1 %lld, k2 %lld, lambda %g\n", (long long)o->neighbours.k1, (long long)o->neighbours.k2,
+             (double)o->neighbours.lambda);
+    if (count > 1) printf("trials      %zu, of which this is the mean\n", count);
+    xr_print_evaluation(&mean);
+    xr_evaluation_free(&mean);
+  }
   if (!o->json) return XR_OK;
-  char *json = xr_rank_json(r);
+  char *json = o->files.trials ? xr_rank_trials_json(trials, count) : xr_rank_json(trials);
+  if (o->rerank) json = marked(json, &o->neighbours);
+  if (!json) return XR_NO_MEMORY;
   xr_status status = xr_write_output(o->json, json);
   free(json);
   return status;
@@ -79,11 +103,22 @@ static int check_rule(rank_options *o) {
   return -1;
 }
 
+static int check_rerank(rank_options *o) {
+  if (!o->rerank) return -1;
+  if (!o->files.query || o->files.query_sets)
+    return xr_usage_error(
+        &text, "--rerank needs features alone, --query and --gallery: it compares gallery with gallery and query with query, too");
+  if (o->rule.metric == XR_DOT) return xr_usage_error(&text, "--rerank needs a distance: --metric cosine or euclidean");
+  return xr_rerank_parse(o->rerank, &o->neighbours) == XR_OK ? -1 : xr_usage_error(&text, "--rerank: %s", xr_message());
+}
+
 static int check_options(rank_options *o, int positional) {
   if (positional) return xr_usage_error(&text, "takes no arguments besides its options");
   int wrong = check_files(&o->files);
   if (wrong < 0) wrong = check_rule(o);
+  if (wrong < 0) wrong = check_rerank(o);
   if (wrong >= 0) return wrong;
+  if (o->files.trials && o->topk_out) return xr_usage_error(&text, "--topk and --trials do not go together");
   if ((o->top_k > 0) != (o->topk_out != NULL)) return xr_usage_error(&text, "--topk and --topk-out go together");
   o->files.mapped_bytes = (size_t)o->memory << 20;
   o->how = (xr_evaluation_options){.protocol = xr_protocol_find(o->protocol),
@@ -100,15 +135,39 @@ static int check_options(rank_options *o, int positional) {
   return xr_apply_run_options(&text, &o->run);
 }
 
+/* The new distances take the features' place. */
+static xr_status rerank(const rank_options *o, xr_evaluation_input *in, float **distances) {
+  const xr_rerank_input from = {.queries = in->queries,
+                                .gallery = in->gallery,
+                                .query_features = in->query_features,
+                                .gallery_features = in->gallery_features,
+                                .width = in->width,
+                                .metric = in->rule.metric};
+  xr_reranker *reranker;
+  XR_TRY(xr_reranker_new(&reranker, &from, o->neighbours));
+  *distances = xr_block_alloc((size_t)(in->queries * in->gallery) * sizeof **distances);
+  const xr_status status = *distances ? xr_reranker_rows(reranker, 0, in->queries, *distances) : XR_NO_MEMORY;
+  xr_reranker_free(reranker);
+  in->query_features = in->gallery_features = (xr_row_source){0};
+  in->scores = (xr_row_source){.data = *distances};
+  in->distances = true;
+  return status;
+}
+
 static xr_status rank(const rank_options *o) {
   xr_rank_arrays arrays;
+  float *distances = NULL;
   xr_evaluation_input in = {.rule = o->rule};
-  xr_evaluation result = {0};
+  xr_evaluation *results = NULL;
   xr_status status = xr_rank_load(&arrays, &o->files, &in);
-  if (status == XR_OK) status = xr_evaluate(&in, &o->how, &result);
-  if (status == XR_OK) status = write_results(o, &result);
-  xr_evaluation_free(&result);
+  if (status == XR_OK && o->rerank) status = rerank(o, &in, &distances);
+  if (status == XR_OK && !(results = calloc(arrays.trials, sizeof *results))) status = xr_fail(XR_NO_MEMORY, "out of memory");
+  if (status == XR_OK) status = xr_evaluate_trials(&in, &o->how, arrays.trial, arrays.trials, results);
+  if (status == XR_OK) status = write_results(o, results, arrays.trials);
+  for (size_t t = 0; results && t < arrays.trials; t++) xr_evaluation_free(&results[t]);
+  free(results);
   xr_rank_close(&arrays);
+  xr_block_free(distances);
   return status;
 }
 
@@ -138,9 +197,11 @@ int xr_command_rank(int argc, char **argv) {
       FILE_OPTION("query-cameras", query_cameras, "C.npy", "cameras of the queries, int64 [Q]"),
       FILE_OPTION("gallery-cameras", gallery_cameras, "C.npy", "cameras of the gallery, int64 [G]"),
       NAME_OPTION("protocol", protocol, "NAME", "text-to-image (default), sysu-mm01, regdb, llcm or market"),
+      FILE_OPTION("trials", trials, "M.npy", "bool [T, G]: the items that each of T trials has; the result is their mean"),
       COUNT_OPTION("max-rank", max_rank, "N", "length of the CMC (default 50)", INT32_MAX),
       NAME_OPTION("ties", ties, "RULE", "equal scores: lower-index (default), best or worst case"),
       NAME_OPTION("ap", ap, "KIND", "average precision: step (default), or trapezoid as in some older papers"),
+      NAME_OPTION("rerank", rerank, "K1,K2,LAMBDA", "k-reciprocal re-ranking of features first, 20,6,0.3 say"),
       COUNT_OPTION("topk", top_k, "K", "also find each query's K best gallery items", INT32_MAX),
       NAME_OPTION("topk-out", topk_out, "FILE.npy", "where their indices go, int64 [Q, K]; -1 behind the last"),
       NAME_OPTION("device", run.device, "cpu|cuda|cuda:N|auto", "where to compute; default: $XREID_DEVICE, else auto"),

@@ -34,9 +34,11 @@ def state_dict_of(content, path):
     """The dict of tensors inside what training scripts save."""
     import torch
 
-    for key in WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
+    while isinstance(content, dict):
+        inner = next((content[key] for key in WRAPPERS if isinstance(content.get(key), (dict, torch.nn.Module))), None)
+        if inner is None:
+            break
+        content = inner
     if isinstance(content, torch.nn.Module):
         content = content.state_dict()
     if not isinstance(content, dict) or not any(torch.is_tensor(v) for v in content.values()):

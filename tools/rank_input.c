@@ -83,6 +83,30 @@ static xr_status load_matrix(xr_rank_arrays *l, const xr_rank_files *f, xr_evalu
   return XR_OK;
 }
 
+/* A row of 0 and 1 for each trial becomes a row of bits. */
+static xr_status load_trials(xr_rank_arrays *l, const char *path, int64_t gallery) {
+  xr_npy *file;
+  l->trials = 1;
+  if (path) {
+    XR_TRY(load(l, path, 2, "[trials, G]", &file));
+    if (file->dtype != XR_U8) return xr_fail(XR_BAD_INPUT, "%s: holds %s, bool or uint8 is expected", path, xr_dtype_name(file->dtype));
+    if (file->dim[1] != gallery || !file->dim[0])
+      return xr_fail(XR_BAD_SHAPE, "%s: is %" PRId64 " x %" PRId64 ", a row of %" PRId64 " for each trial is expected", path, file->dim[0],
+                     file->dim[1], gallery);
+    l->trials = (size_t)file->dim[0];
+  }
+  const size_t words = (size_t)gallery / 64 + 1;
+  l->trial = XR_NEW_ARRAY(l->arena, xr_trial, l->trials);
+  uint64_t *bits = path ? XR_NEW_ARRAY(l->arena, uint64_t, l->trials * words) : NULL;
+  if (!l->trial || (path && !bits)) return XR_NO_MEMORY;
+  for (size_t t = 0; path && t < l->trials; t++) {
+    const uint8_t *row = (const uint8_t *)file->data + t * (size_t)gallery;
+    l->trial[t].gallery = bits + t * words;
+    for (int64_t g = 0; g < gallery; g++) bits[t * words + (size_t)g / 64] |= (uint64_t)(row[g] != 0) << g % 64;
+  }
+  return XR_OK;
+}
+
 xr_status xr_rank_load(xr_rank_arrays *l, const xr_rank_files *f, xr_evaluation_input *in) {
   *l = (xr_rank_arrays){.arena = xr_arena_new()};
   if (!l->arena) return XR_NO_MEMORY;
@@ -93,7 +117,7 @@ xr_status xr_rank_load(xr_rank_arrays *l, const xr_rank_files *f, xr_evaluation_
   XR_TRY(load_integers(l, f->gallery_ids, "gallery side", in->gallery, &in->gallery_ids));
   if (f->query_cameras) XR_TRY(load_integers(l, f->query_cameras, "query side", in->queries, &in->query_cameras));
   if (f->gallery_cameras) XR_TRY(load_integers(l, f->gallery_cameras, "gallery side", in->gallery, &in->gallery_cameras));
-  return XR_OK;
+  return load_trials(l, f->trials, in->gallery);
 }
 
 void xr_rank_close(xr_rank_arrays *l) {

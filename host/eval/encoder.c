@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "host/base/memory.h"
+#include "host/eval/pair_score.h"
+#include "models/esa.h"
 
 typedef struct {
   xr_graph *graph;
@@ -16,17 +18,19 @@ struct xr_encoder {
   const xr_task *task;
   xr_encoder_options options;
   side image, text;
+  xr_pair_scorer *pairs; /* NULL: xr_encode_split does without */
 };
 
 static xr_status make_side(xr_encoder *e, side *s, xr_parameters *parameters, const char *name,
                            void (*build)(xr_graph *, const xr_model_context *, xr_encoder_graph *)) {
   xr_model_context context = e->task->context;
   context.batch = e->task->config->eval.batch;
+  context.pair_tokens = e->options.pair_tokens;
   s->graph = xr_graph_new(parameters, (xr_graph_options){.name = name, .compute = e->options.compute});
   if (!s->graph) return XR_NO_MEMORY;
   build(s->graph, &context, &s->model);
   if (e->options.tokens) {
-    s->tokens = xr_cast_to(s->graph, "tokens", s->model.tokens, XR_F32);
+    s->tokens = xr_cast_to(s->graph, "tokens", e->options.pair_tokens ? s->model.pair_tokens : s->model.tokens, XR_F32);
     xr_output(s->graph, "tokens", s->tokens);
   }
   XR_TRY(xr_graph_status(s->graph));
@@ -41,6 +45,7 @@ xr_status xr_encoder_new(xr_encoder **out, const xr_task *task, xr_parameters *p
   e->options = options;
   xr_status status = make_side(e, &e->image, parameters, "image encoder", task->method->encode_images);
   if (status == XR_OK) status = make_side(e, &e->text, parameters, "text encoder", task->method->encode_texts);
+  if (status == XR_OK && options.rank) status = xr_pair_scorer_new(&e->pairs, task, parameters, options);
   if (status != XR_OK) {
     xr_encoder_free(e);
     return status;
@@ -55,12 +60,14 @@ void xr_encoder_free(xr_encoder *e) {
     xr_plan_free(s->plan);
     xr_graph_free(s->graph);
   }
+  xr_pair_scorer_free(e->pairs);
   free(e);
 }
 
 size_t xr_encoder_arena_bytes(const xr_encoder *e) {
   size_t image = xr_plan_memory(e->image.plan).arena, text = xr_plan_memory(e->text.plan).arena;
-  return image > text ? image : text;
+  const size_t one = image > text ? image : text, pairs = xr_pair_scorer_arena_bytes(e->pairs);
+  return one > pairs ? one : pairs;
 }
 
 /* ---- running one side */
@@ -131,7 +138,7 @@ static const side *side_of(const xr_encoder *e, xr_encoder_side which) { return 
 
 int64_t xr_encoder_tokens(const xr_encoder *e, xr_encoder_side which) {
   const side *s = side_of(e, which);
-  return xr_shape_of(s->graph, s->model.tokens).dim[1];
+  return xr_shape_of(s->graph, s->tokens).dim[1];
 }
 
 int64_t xr_encoder_set_size(const xr_encoder *e) {
@@ -150,7 +157,7 @@ xr_status xr_encode_samples(const xr_encoder *e, xr_encoder_side which, const xr
 }
 
 /* ---- the splits of a data set */
-static xr_loader_options loader_options(const xr_config *c) {
+xr_loader_options xr_encoding_loader(const xr_config *c) {
   return (xr_loader_options){.width = (int32_t)c->image.width,
                              .height = (int32_t)c->image.height,
                              .filter = (xr_resize_filter)c->image.resize,
@@ -181,7 +188,7 @@ static xr_status read_split(void *context, int64_t first, int64_t n, void *rows,
 xr_status xr_encode_side(const xr_encoder *e, xr_encoder_side which, xr_split_id split, void *memory, float *features, float *sets,
                          float *tokens) {
   const xr_split *data = &e->task->dataset->splits[split];
-  const xr_loader_options options = loader_options(e->task->config);
+  const xr_loader_options options = xr_encoding_loader(e->task->config);
   split_source from = {.row_bytes = row_bytes(side_of(e, which))};
   const bool images = which == XR_ENCODE_IMAGES;
   const xr_sample_source source = {
@@ -198,9 +205,11 @@ static float *block_of(int64_t elements) { return xr_block_alloc((size_t)element
 
 xr_status xr_encode_split(const xr_encoder *e, xr_split_id split, void *memory, xr_split_features *f) {
   const xr_split *data = &e->task->dataset->splits[split];
+  const xr_score_rule rule = xr_task_score_rule(e->task);
   const int64_t width = e->task->config->model.embed, images = (int64_t)data->image_count, captions = (int64_t)data->caption_count,
-                set = xr_encoder_set_size(e);
-  *f = (xr_split_features){.image_count = images, .caption_count = captions, .width = width, .set_size = set};
+                set = xr_needs_sets(&rule) ? xr_encoder_set_size(e) : 0;
+  *f = (xr_split_features){
+      .image_count = images, .caption_count = captions, .width = width, .set_size = set, .backend = e->options.backend};
   if (!images || !captions)
     return xr_fail(XR_BAD_INPUT, "%s: the split %s is empty: there is nothing to evaluate", e->task->dataset->root, xr_split_name(split));
   f->images = block_of(images * width);
@@ -211,6 +220,7 @@ xr_status xr_encode_split(const xr_encoder *e, xr_split_id split, void *memory, 
   xr_status status = complete ? XR_OK : XR_NO_MEMORY;
   if (status == XR_OK) status = xr_encode_side(e, XR_ENCODE_IMAGES, split, memory, f->images, f->image_sets, NULL);
   if (status == XR_OK) status = xr_encode_side(e, XR_ENCODE_TEXTS, split, memory, f->captions, f->caption_sets, NULL);
+  if (status == XR_OK && e->pairs) status = xr_pair_rerank(e->pairs, split, memory, f);
   if (status != XR_OK) xr_split_features_free(f);
   return status;
 }
@@ -220,7 +230,16 @@ void xr_split_features_free(xr_split_features *f) {
   xr_block_free(f->captions);
   xr_block_free(f->image_sets);
   xr_block_free(f->caption_sets);
-  f->images = f->captions = f->image_sets = f->caption_sets = NULL;
+  xr_block_free(f->scores);
+  f->images = f->captions = f->image_sets = f->caption_sets = f->scores = NULL;
+}
+
+xr_score_rule xr_task_score_rule(const xr_task *task) {
+  const xr_config *c = task->config;
+  if (c->method != XR_CONFIG_ESA || c->esa.score_weight == 0) return (xr_score_rule){.metric = XR_COSINE};
+  const xr_set_similarity_options sets = xr_esa_similarity(c);
+  return (xr_score_rule){
+      .metric = XR_COSINE, .set_weight = (float)c->esa.score_weight, .set_kind = sets.kind, .set_sharpness = sets.sharpness};
 }
 
 xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_features *f, int64_t top_k, xr_evaluation *result) {
@@ -234,11 +253,21 @@ xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_f
                             .gallery = f->image_count,
                             .query_features = {.data = f->captions},
                             .gallery_features = {.data = f->images},
+                            .rule = xr_task_score_rule(task),
                             .width = f->width,
+                            .query_sets = {.data = f->caption_sets},
+                            .gallery_sets = {.data = f->image_sets},
+                            .set_width = f->width,
+                            .query_set_size = f->set_size,
+                            .gallery_set_size = f->set_size,
                             .query_ids = query_ids,
                             .gallery_ids = ids};
+  if (f->scores) {
+    in.query_features = in.gallery_features = (xr_row_source){0};
+    in.scores = (xr_row_source){.data = f->scores};
+  }
   xr_evaluation_options options = {
-      .max_rank = task->config->eval.max_rank, .ties = xr_tie_rule_find(task->config->eval.ties), .top_k = top_k};
+      .max_rank = task->config->eval.max_rank, .ties = xr_tie_rule_find(task->config->eval.ties), .top_k = top_k, .backend = f->backend};
   xr_status status = xr_evaluate(&in, &options, result);
   xr_block_free(ids);
   return status;

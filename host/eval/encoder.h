@@ -13,6 +13,8 @@ typedef struct {
   xr_backend backend;  /* where the parameters lie */
   bool no_graph, tf32; /* executor.h */
   bool tokens;         /* give every projected token too */
+  bool pair_tokens;    /* with tokens: those that the method's score_pairs reads instead */
+  bool rank;           /* for xr_encode_split: also order the best images anew, where the method does (pair_score.h) */
 } xr_encoder_options;
 
 /* Records and plans the two encoder graphs over `parameters` (which may not be allocated yet). The task and the parameters outlive it. */
@@ -50,16 +52,24 @@ int64_t xr_encoder_set_size(const xr_encoder *encoder);
 xr_status xr_encode_side(const xr_encoder *encoder, xr_encoder_side side, xr_split_id split, void *memory, float *features, float *sets,
                          float *tokens);
 
+/* How the method scores an image and a caption. */
+xr_score_rule xr_task_score_rule(const xr_task *task);
+/* How the samples of a split are read. */
+xr_loader_options xr_encoding_loader(const xr_config *config);
+
 /* Both sides of a split: images [images, embed] and captions [captions, embed]; image_sets [images, set_size, embed] and caption_sets
- * where the method has sets (else NULL, and set_size is 0). Fresh blocks (xr_block_free). */
+ * where the score needs sets (else NULL, and set_size is 0). Fresh blocks (xr_block_free). */
 typedef struct {
   float *images, *captions, *image_sets, *caption_sets;
   int64_t image_count, caption_count, width, set_size;
+  float *scores;      /* [captions, images]: rank by these, not by the features; or NULL */
+  xr_backend backend; /* where they are ranked: the encoder's */
 } xr_split_features;
 xr_status xr_encode_split(const xr_encoder *encoder, xr_split_id split, void *memory, xr_split_features *features);
 void xr_split_features_free(xr_split_features *features);
 
-/* Ranks the split's images for each of its captions: text-to-image, cosine. top_k > 0 also lists the best images of every caption. */
+/* Ranks the split's images for each of its captions: text-to-image, by the method's score. top_k > 0 also lists the best images of every
+ * caption. */
 xr_status xr_rank_split(const xr_task *task, xr_split_id split, const xr_split_features *features, int64_t top_k, xr_evaluation *result);
 
 /* Rank-1 of a random order: the mean share of right images in the gallery. */

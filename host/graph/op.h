@@ -63,7 +63,7 @@ typedef struct xr_op {
    * pointers: din[i] == dout[0] (or == an earlier din) asks for no copy. */
   uint32_t pass_gradient;
   bool pass_modifies;
-  bool is_view;                                               /* out[0] is in[0] under another shape: no forward work, no memory */
+  bool is_view; /* out[0] is in[0] under another shape: no memory; forward copies parameters */
   size_t (*workspace)(const xr_node *node, xr_run_kind kind); /* bytes; NULL: none */
   double (*flops)(const xr_node *node, bool backward);        /* of matrix products: 2 for each multiply-add; NULL: none */
   xr_run_function forward, backward;                          /* on the backend that the run names */

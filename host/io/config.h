@@ -29,7 +29,8 @@ typedef enum {
   XR_CONFIG_IMFI_CROSS_MLM,
   XR_CONFIG_IMFI_SHARED_QUERY_CROSS_MLM,
   XR_CONFIG_IMFI_SPATIAL,
-  XR_CONFIG_IMFI_CONCAT
+  XR_CONFIG_IMFI_CONCAT,
+  XR_CONFIG_IMFI_CROSS_ATTN
 } xr_config_imfi;
 typedef enum {
   XR_CONFIG_CRL_OFF,
@@ -50,6 +51,7 @@ typedef enum {
 typedef enum { XR_CONFIG_SPT_THREE_TIER, XR_CONFIG_SPT_SSAN_CR, XR_CONFIG_SPT_SOFT } xr_config_spt;
 typedef enum { XR_CONFIG_SEMI_MEAN, XR_CONFIG_SEMI_HARD, XR_CONFIG_SEMI_RANDOM } xr_config_semi;
 typedef enum { XR_CONFIG_NEGATIVE_HARD, XR_CONFIG_NEGATIVE_SEMI_HARD, XR_CONFIG_NEGATIVE_RANDOM } xr_config_negative;
+typedef enum { XR_CONFIG_MATCH_HARD, XR_CONFIG_MATCH_DRAWN } xr_config_match; /* as xr_match_negative */
 typedef enum {
   XR_CONFIG_ESA_SLOT,
   XR_CONFIG_ESA_QUERY,
@@ -150,6 +152,7 @@ typedef struct {
     uint32_t taps_count, text_taps_count;
     int64_t queries, heads;
     double gamma0;
+    int64_t rerank;
   } imfi;
   struct {
     xr_config_crl kind;
@@ -176,6 +179,12 @@ typedef struct {
       double weight, probability, mask_share, random_share;
       int64_t layers;
     } mlm;
+    struct {
+      double weight;
+      xr_config_match negative;
+      double temperature;
+      int64_t layers;
+    } match;
     struct {
       double weight;
       xr_config_cria kind;

@@ -23,7 +23,8 @@ static const cyaml_strval_t imfi_modes[] = {{"off", XR_CONFIG_IMFI_OFF},
                                             {"cross_mlm", XR_CONFIG_IMFI_CROSS_MLM},
                                             {"shared_query+cross_mlm", XR_CONFIG_IMFI_SHARED_QUERY_CROSS_MLM},
                                             {"spatial", XR_CONFIG_IMFI_SPATIAL},
-                                            {"concat", XR_CONFIG_IMFI_CONCAT}};
+                                            {"concat", XR_CONFIG_IMFI_CONCAT},
+                                            {"cross_attn", XR_CONFIG_IMFI_CROSS_ATTN}};
 static const cyaml_strval_t crl_kinds[] = {{"off", XR_CONFIG_CRL_OFF},
                                            {"mlp", XR_CONFIG_CRL_MLP},
                                            {"gated", XR_CONFIG_CRL_GATED},
@@ -41,6 +42,7 @@ static const cyaml_strval_t spt_kinds[] = {
 static const cyaml_strval_t semis[] = {{"mean", XR_CONFIG_SEMI_MEAN}, {"hard", XR_CONFIG_SEMI_HARD}, {"random", XR_CONFIG_SEMI_RANDOM}};
 static const cyaml_strval_t negatives[] = {
     {"hard", XR_CONFIG_NEGATIVE_HARD}, {"semi_hard", XR_CONFIG_NEGATIVE_SEMI_HARD}, {"random", XR_CONFIG_NEGATIVE_RANDOM}};
+static const cyaml_strval_t match_negatives[] = {{"hard", XR_CONFIG_MATCH_HARD}, {"drawn", XR_CONFIG_MATCH_DRAWN}};
 static const cyaml_strval_t esa_kinds[] = {{"slot", XR_CONFIG_ESA_SLOT},       {"query", XR_CONFIG_ESA_QUERY},
                                            {"pie", XR_CONFIG_ESA_PIE},         {"topk", XR_CONFIG_ESA_TOPK},
                                            {"cluster", XR_CONFIG_ESA_CLUSTER}, {"decoder", XR_CONFIG_ESA_DECODER}};
@@ -138,6 +140,7 @@ static const cyaml_schema_field_t imfi_fields[] = {WORD(imfi_type, mode, imfi_mo
                                                    INT(imfi_type, queries),
                                                    INT(imfi_type, heads),
                                                    FLOAT(imfi_type, gamma0),
+                                                   INT(imfi_type, rerank),
                                                    CYAML_FIELD_END};
 
 SECTION_TYPE(crl) crl_type;
@@ -164,6 +167,7 @@ SECTION_TYPE(loss) loss_type;
 SECTION_TYPE(loss.sdm) sdm_type;
 SECTION_TYPE(loss.id) id_type;
 SECTION_TYPE(loss.mlm) mlm_type;
+SECTION_TYPE(loss.match) match_type;
 SECTION_TYPE(loss.cria) cria_type;
 SECTION_TYPE(loss.spt) spt_type;
 SECTION_TYPE(loss.asm_) asm_type;
@@ -174,6 +178,8 @@ static const cyaml_schema_field_t sdm_fields[] = {FLOAT(sdm_type, weight), FLOAT
 static const cyaml_schema_field_t id_fields[] = {FLOAT(id_type, weight), FLOAT(id_type, smoothing), CYAML_FIELD_END};
 static const cyaml_schema_field_t mlm_fields[] = {FLOAT(mlm_type, weight),     INT(mlm_type, layers),         FLOAT(mlm_type, probability),
                                                   FLOAT(mlm_type, mask_share), FLOAT(mlm_type, random_share), CYAML_FIELD_END};
+static const cyaml_schema_field_t match_fields[] = {FLOAT(match_type, weight), WORD(match_type, negative, match_negatives),
+                                                    FLOAT(match_type, temperature), INT(match_type, layers), CYAML_FIELD_END};
 static const cyaml_schema_field_t cria_fields[] = {FLOAT(cria_type, weight),       WORD(cria_type, kind, cria_kinds),
                                                    FLOAT(cria_type, separation),   FLOAT(cria_type, separation_margin),
                                                    FLOAT(cria_type, classify),     FLOAT(cria_type, hinge_margin),
@@ -201,11 +207,17 @@ static const cyaml_schema_field_t mmd_fields[] = {FLOAT(mmd_type, weight), WORD(
                                                   CYAML_FIELD_END};
 static const cyaml_schema_field_t uniformity_fields[] = {FLOAT(weight_type, weight), CYAML_FIELD_END};
 #define diversity_fields uniformity_fields
-static const cyaml_schema_field_t loss_fields[] = {
-    SECTION(loss_type, sdm),  SECTION(loss_type, id),         SECTION(loss_type, mlm),
-    SECTION(loss_type, cria), SECTION(loss_type, spt),        CYAML_FIELD_MAPPING("asm", CYAML_FLAG_DEFAULT, loss_type, asm_, asm_fields),
-    SECTION(loss_type, mmd),  SECTION(loss_type, uniformity), SECTION(loss_type, diversity),
-    CYAML_FIELD_END};
+static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm),
+                                                   SECTION(loss_type, id),
+                                                   SECTION(loss_type, mlm),
+                                                   SECTION(loss_type, match),
+                                                   SECTION(loss_type, cria),
+                                                   SECTION(loss_type, spt),
+                                                   CYAML_FIELD_MAPPING("asm", CYAML_FLAG_DEFAULT, loss_type, asm_, asm_fields),
+                                                   SECTION(loss_type, mmd),
+                                                   SECTION(loss_type, uniformity),
+                                                   SECTION(loss_type, diversity),
+                                                   CYAML_FIELD_END};
 
 SECTION_TYPE(augment) augment_type;
 static const cyaml_schema_field_t augment_fields[] = {
@@ -340,6 +352,10 @@ const xr_config_rule xr_config_rules[] = {
     {.path = "imfi.queries", .minimum = 1, .maximum = 16},
     {.path = "imfi.heads", .minimum = 1, .maximum = 256},
     {.path = "imfi.gamma0", .minimum = -10, .maximum = 10},
+    {.path = "imfi.rerank", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.match.weight", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.match.temperature", .minimum = 1e-4, .maximum = 100},
+    {.path = "loss.match.layers", .minimum = 1, .maximum = 64},
     {.path = "loss.cria.weight", .minimum = 0, .maximum = 1e6},
     {.path = "loss.cria.separation", .minimum = 0, .maximum = 1e6},
     {.path = "loss.cria.separation_margin", .minimum = 0, .maximum = 2},

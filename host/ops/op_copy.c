@@ -4,6 +4,7 @@
 #include "kernels/copy/repeat.h"
 #include "kernels/copy/slice.h"
 #include "kernels/copy/transpose.h"
+#include "kernels/elementwise/scale.h"
 
 /* A shape seen as [outer, axis, inner]. */
 static int64_t outer_of(xr_shape shape, int axis) {
@@ -36,19 +37,28 @@ static xr_status reshape_infer(xr_node *node) {
   return XR_OK;
 }
 
+/* Views share the memory of what they show, but not that of a parameter: the plan has no place for parameters. */
+static xr_status view_forward(const xr_node *node, const xr_run *run) {
+  if (run->in[0] == run->out[0]) return XR_OK;
+  const int64_t count = xr_elements(xr_output_shape(node, 0));
+  const xr_scale k = {.count = count, .dtype = xr_output_dtype(node, 0), .alpha = 1, .x = run->in[0], .y = run->out[0]};
+  return XR_ON(run, xr_scale_forward, &k);
+}
+
 static xr_status reshape_backward(const xr_node *node, const xr_run *run) {
   return xr_pass_on(run, 0, run->dout[0], xr_input_dtype(node, 0), xr_elements(xr_input_shape(node, 0)));
 }
 
 static const xr_op reshape_op = {
-    .name = "reshape", .infer = reshape_infer, .pass_gradient = 1u, .is_view = true, .backward = reshape_backward};
+    .name = "reshape", .infer = reshape_infer, .pass_gradient = 1u, .is_view = true, .forward = view_forward, .backward = reshape_backward};
 
 xr_var xr_reshape(xr_graph *g, const char *label, xr_var x, xr_shape shape) {
   return xr_apply_one(g, &reshape_op, label, &(reshape_attributes){shape}, sizeof(reshape_attributes), 1, &x);
 }
 
 /* ---- detach: the same memory, and no gradient goes back */
-static const xr_op detach_op = {.name = "detach", .infer = xr_infer_like_input, .is_view = true, .no_gradient_out = 1u};
+static const xr_op detach_op = {
+    .name = "detach", .infer = xr_infer_like_input, .is_view = true, .no_gradient_out = 1u, .forward = view_forward};
 
 xr_var xr_detach(xr_graph *g, const char *label, xr_var x) { return xr_apply_one(g, &detach_op, label, NULL, 0, 1, &x); }
 

@@ -187,6 +187,12 @@ static xr_status cast_backward(const xr_node *node, const xr_run *run) {
 
 static const xr_op cast_op = {.name = "cast", .infer = cast_infer, .forward = cast_forward, .backward = cast_backward};
 
+xr_var xr_param_cast(xr_graph *g, const char *name, xr_shape shape, xr_init init) {
+  xr_var x = xr_param_f32(g, name, shape, init);
+  const cast_attributes attributes = {xr_graph_options_of(g).compute};
+  return xr_apply_one(g, &cast_op, name, &attributes, sizeof attributes, 1, &x);
+}
+
 xr_var xr_cast_to(xr_graph *g, const char *label, xr_var x, xr_dtype dtype) {
   if (x.id && xr_dtype_of(g, x) == dtype) return x;
   return xr_apply_one(g, &cast_op, label, &(cast_attributes){dtype}, sizeof(cast_attributes), 1, &x);

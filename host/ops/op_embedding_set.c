@@ -62,8 +62,9 @@ static xr_var elements_of(xr_graph *g, const char *label, xr_var sets) {
 xr_var xr_set_similarity_of(xr_graph *g, const char *label, xr_var a, xr_var b, xr_set_similarity_options options) {
   const xr_shape left = xr_shape_of(g, a), right = xr_shape_of(g, b);
   if (!a.id || !b.id) return (xr_var){0};
-  if (left.rank != 3 || right.rank != 3)
-    return xr_graph_fail(g, XR_BAD_SHAPE, "%s: sets %s and %s; 3 dimensions are expected", label, xr_shape_to_text(left).text,
+  if (left.rank != 3 || right.rank != 3 || xr_dtype_of(g, a) != XR_F32 || xr_dtype_of(g, b) != XR_F32)
+    return xr_graph_fail(g, XR_BAD_SHAPE, "%s: sets %s %s and %s %s; f32 in 3 dimensions is expected", label,
+                         xr_dtype_name(xr_dtype_of(g, a)), xr_shape_to_text(left).text, xr_dtype_name(xr_dtype_of(g, b)),
                          xr_shape_to_text(right).text);
   xr_scope_begin(g, "%s", label);
   xr_var rows = elements_of(g, "rows", a), columns = elements_of(g, "columns", b);

@@ -10,6 +10,7 @@
 #include "kernels/embedding_set/token_weights.h"
 #include "kernels/image/augment.h"
 #include "kernels/loss/centre/centre_alignment.h"
+#include "kernels/loss/match_pairs.h"
 #include "kernels/loss/mmd.h"
 #include "kernels/loss/set_spread.h"
 #include "kernels/loss/triplet/semantic_margin.h"
@@ -57,6 +58,8 @@ xr_var xr_pick_token(xr_graph *g, const char *label, xr_var x, xr_var index);
 xr_var xr_token_at(xr_graph *g, const char *label, xr_var x, int64_t index);
 /* x [.., D], index i32 [R] -> [R, D]: rows of x in ascending order; behind them -1 gives rows of 0 */
 xr_var xr_take_rows_of(xr_graph *g, const char *label, xr_var x, xr_var index);
+/* x [B, ..] of any dtype, index i32 [P] -> [P, ..]: samples in any order, as often as wanted */
+xr_var xr_gather_samples_of(xr_graph *g, const char *label, xr_var x, xr_var index);
 /* x [B, N, D], length i32 [B] or empty -> [B, D]: mean of the tokens first .. length-1 */
 xr_var xr_masked_mean_of(xr_graph *g, const char *label, xr_var x, xr_var length, int64_t first);
 /* x [B, H W, D], or [B, 1 + H W, D] with a class token that is left out -> [B, (H / factor) (W / factor), D]: means of square cells */
@@ -112,6 +115,8 @@ xr_var xr_scale_by(xr_graph *g, const char *label, xr_var x, float factor);
 xr_var xr_activate(xr_graph *g, const char *label, xr_var x, xr_activation_kind kind);
 xr_var xr_dropout_of(xr_graph *g, const char *label, xr_var x, float rate); /* x itself in inference graphs or at rate 0 */
 xr_var xr_cast_to(xr_graph *g, const char *label, xr_var x, xr_dtype dtype);
+/* xr_param_f32() in the compute dtype: by a node, in f32 a copy, so that recordings in every precision have the same nodes */
+xr_var xr_param_cast(xr_graph *g, const char *name, xr_shape shape, xr_init init);
 xr_var xr_reshape(xr_graph *g, const char *label, xr_var x, xr_shape shape);
 xr_var xr_detach(xr_graph *g, const char *label, xr_var x); /* x as a constant: no gradient goes through */
 xr_var xr_transpose_axes(xr_graph *g, const char *label, xr_var x, const int axes[XR_MAX_RANK]);
@@ -173,4 +178,13 @@ xr_var xr_semantic_margin_loss(xr_graph *g, const char *label, xr_var similarity
 /* x f32 [B, D], identity i32 [B] of 0 .. classes-1 -> f32 [B, D], a constant: what is remembered of each sample's identity. Keeps the state
  * "<label>.features" [classes, D] and "<label>.seen" [classes]. */
 xr_var xr_feature_memory_of(xr_graph *g, const char *label, xr_var x, xr_var identity, int64_t classes, float momentum);
+/* The same inputs without images -> the pairs that image-text matching learns from, i32 [3 B] each */
+typedef struct {
+  xr_match_negative negative;
+  float tau;
+} xr_match_options;
+typedef struct {
+  xr_var image, text, label;
+} xr_pairs;
+xr_pairs xr_match_pairs_of(xr_graph *g, const char *label, xr_var cosine, xr_var identity, xr_match_options options);
 xr_var xr_weighted_loss(xr_graph *g, const char *label, int count, const xr_var *losses, const float *weights);

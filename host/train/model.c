@@ -20,10 +20,12 @@ static xr_status record(xr_model *m) {
   m->task->method->train(m->graph, &m->task->context, &m->inputs);
   XR_TRY(xr_graph_status(m->graph));
   XR_TRY(xr_plan_new(&m->plan, m->graph, m->inputs.total, (xr_plan_options){.backend = m->options.backend}));
-  XR_TRY(xr_encoder_new(
-      &m->encoder, m->task, m->parameters,
-      (xr_encoder_options){
-          .compute = compute_dtype(c), .backend = m->options.backend, .no_graph = m->options.no_graph, .tf32 = c->model.tf32}));
+  XR_TRY(xr_encoder_new(&m->encoder, m->task, m->parameters,
+                        (xr_encoder_options){.compute = compute_dtype(c),
+                                             .backend = m->options.backend,
+                                             .no_graph = m->options.no_graph,
+                                             .tf32 = c->model.tf32,
+                                             .rank = true}));
   xr_parameters_lay_out(m->parameters, parameter_options(m));
   return XR_OK;
 }

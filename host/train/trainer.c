@@ -31,7 +31,7 @@ typedef struct {
   xr_split_id selection;
   xr_progress_state at;
   int64_t bad_in_a_row;
-  bool warned_of_single_samples;
+  bool warned_of_single_samples, warned_of_collapsed_sets;
   struct {     /* the step that was started last */
     bool runs; /* its results were not looked at yet */
     double lr;
@@ -176,18 +176,37 @@ static xr_status save_checkpoint(training *t) {
   return xr_checkpoint_prune(t->run.checkpoints, t->config->train.keep);
 }
 
+/* The share of peak at which `steps` steps ran. One above 1 raises a measured peak, which makes it 1; said where it is much. */
+static xr_status share_of_peak(training *t, int64_t steps, double seconds, double *share) {
+  const double much = 1.1;
+  bool raised;
+  *share = (double)steps * t->floor_seconds / seconds;
+  if (!(*share > 1)) return XR_OK;
+  XR_TRY(xr_run_peak_raise(&t->run, t->config, t->options->backend, *share, &t->peak, &raised));
+  if (!raised) return XR_OK;
+  if (*share > much)
+    xr_info("Steps are %.3g times as fast as the measured peak allows: 100 %% of peak are now %.3g TFLOP/s and %.3g GB/s", *share,
+            t->peak.flops_per_second * 1e-12, t->peak.bytes_per_second * 1e-9);
+  t->floor_seconds /= *share;
+  *share = 1;
+  return XR_OK;
+}
+
 static void losses_text(const training *t, char *text, size_t size) {
   size_t used = 0;
   for (int i = 0; i < t->model.inputs.losses && used < size; i++)
     used += (size_t)snprintf(text + used, size - used, "  %s %.4f", t->model.inputs.loss_name[i],
                              (double)xr_model_loss(&t->model, t->model.inputs.loss[i]));
+  if (t->model.inputs.set_cosine.id && used < size)
+    snprintf(text + used, size - used, "  set cosine %.3f", (double)xr_model_loss(&t->model, t->model.inputs.set_cosine));
 }
 
 static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
   const double now = xr_seconds(), waited = xr_loader_waited_seconds(t->data.loader), elapsed = now - t->last_log_seconds;
   const int64_t steps = t->at.step - t->last_log_step, left_epochs = t->config->train.epochs - t->at.epoch;
   const double rate = (double)(steps * t->config->sampler.batch) / elapsed, share = (waited - t->last_log_wait) / elapsed;
-  const double of_peak = (double)steps * t->floor_seconds / elapsed;
+  double of_peak;
+  XR_TRY(share_of_peak(t, steps, elapsed, &of_peak));
   int64_t left = left_epochs * batches - t->at.batch;
   if (t->config->train.max_steps && t->config->train.max_steps - t->at.step < left) left = t->config->train.max_steps - t->at.step;
   const int64_t eta = (int64_t)((double)left * elapsed / (double)steps);
@@ -205,6 +224,7 @@ static xr_status log_step(training *t, double lr, float norm, int64_t batches) {
   xr_json_number(m, "loss", (double)total);
   for (int i = 0; i < t->model.inputs.losses; i++)
     xr_json_number(m, t->model.inputs.loss_name[i], (double)xr_model_loss(&t->model, t->model.inputs.loss[i]));
+  if (t->model.inputs.set_cosine.id) xr_json_number(m, "set_cosine", (double)xr_model_loss(&t->model, t->model.inputs.set_cosine));
   xr_json_number(m, "lr", lr);
   xr_json_number(m, "gradient_norm", (double)norm);
   xr_json_number(m, "images_per_second", rate);
@@ -230,6 +250,18 @@ static xr_status leave_step_out(training *t, xr_seed seed) {
                  (long long)t->bad_in_a_row, what);
 }
 
+/* Sets whose elements are all the same vector are one vector. Said once, after two epochs. */
+static void look_at_sets(training *t) {
+  const float alike = 0.98f;
+  if (t->warned_of_collapsed_sets || !t->model.inputs.set_cosine.id || t->at.epoch < 2) return;
+  const float cosine = xr_model_loss(&t->model, t->model.inputs.set_cosine);
+  if (!(cosine > alike)) return;
+  t->warned_of_collapsed_sets = true;
+  xr_warn(
+      "the elements of an embedding set have a cosine of %.3f: the sets have collapsed; a larger loss.uniformity.weight keeps them apart",
+      (double)cosine);
+}
+
 /* Centres of identities that have one sample each align nothing. Said once. */
 static void look_at_batch(training *t) {
   const float few = 1.5f;
@@ -249,6 +281,7 @@ static xr_status finish_step(training *t) {
   const float loss = xr_model_loss(&t->model, t->model.inputs.total);
   const xr_update update = xr_optimizer_update(t->model.optimizer);
   look_at_batch(t);
+  look_at_sets(t);
   if (update.bad_parameter >= 0 || !isfinite(loss)) {
     XR_TRY(leave_step_out(t, t->started.seed));
   } else {

@@ -37,8 +37,8 @@ template <int Lanes> static __device__ __forceinline__ float xr_lane_sums(float 
     const bool upper = lane & half;
 #pragma unroll
     for (int i = 0; i < half; i++) {
-      const float mine = upper ? x[i + half] : x[i], other = upper ? x[i] : x[i + half];
-      x[i] = mine + __shfl_xor_sync(0xffffffffu, other, half);
+      const float low = x[i], high = x[i + half];
+      x[i] = (upper ? high : low) + __shfl_xor_sync(0xffffffffu, upper ? low : high, half);
     }
   }
   return Lanes == 32 ? x[0] + __shfl_xor_sync(0xffffffffu, x[0], 16) : x[0];

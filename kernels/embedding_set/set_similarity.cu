@@ -7,7 +7,11 @@
 #include "kernels/embedding_set/set_similarity.h"
 #include "kernels/loss/first_largest.cuh"
 
-enum { THREADS = 256, MOST = XR_MAX_SET_SIZE };
+enum {
+  THREADS = 256,
+  BLOCKS = 3, /* for a multiprocessor at least: as many registers as every kernel wants */
+  MOST = XR_MAX_SET_SIZE
+};
 
 /* A row or a column of a pair, in one lane. */
 template <int L> struct xr_set_line {
@@ -225,7 +229,7 @@ template <int L> struct xr_set_tile {
   }
 };
 
-template <int L, bool Optimal> static __global__ void __launch_bounds__(THREADS) forward_kernel(const xr_set_similarity a) {
+template <int L, bool Optimal> static __global__ void __launch_bounds__(THREADS, BLOCKS) forward_kernel(const xr_set_similarity a) {
   __shared__ float tile[L * (THREADS + 1)];
   __shared__ int8_t match[THREADS];
   const xr_set_tile<L> t(a);
@@ -237,7 +241,7 @@ template <int L, bool Optimal> static __global__ void __launch_bounds__(THREADS)
   if (p.lane == 0 && k < t.n) a.similarity[t.i * a.b_sets + t.j + k] = value;
 }
 
-template <int L, bool Optimal> static __global__ void __launch_bounds__(THREADS) backward_kernel(const xr_set_similarity a) {
+template <int L, bool Optimal> static __global__ void __launch_bounds__(THREADS, BLOCKS) backward_kernel(const xr_set_similarity a) {
   __shared__ float tile[L * (THREADS + 1)];
   __shared__ int8_t match[THREADS];
   const xr_set_tile<L> t(a);

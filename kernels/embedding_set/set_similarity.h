@@ -12,7 +12,7 @@
  *   aligned         w_xy = [x = y] / K1
  *
  * smooth-chamfer is computed as 1/(2 K1) sum_x [m_x + log(mean_y exp(a (C_xy - m_x))) / a] + .., m_x the largest of row x: nothing
- * overflows and the centring subtracts nothing. A block with a NaN gives NaN, in its gradient at least somewhere. Forward and backward
+ * overflows and the centring subtracts nothing. A NaN that a kind reads gives NaN. Forward and backward
  * read C once. A, B >= 0; K1, K2 from 1 to XR_MAX_SET_SIZE; aligned needs K1 = K2, smooth-chamfer a finite sharpness above 0. */
 #pragma once
 

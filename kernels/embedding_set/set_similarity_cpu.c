@@ -151,14 +151,14 @@ static int assign(const blocks *b, int p, int8_t match[MOST]) {
 }
 
 static void optimal_value(const blocks *b, float out[LANES]) {
-  float poison[LANES] = {0}; /* 0, or NaN where there is one anywhere in the block */
+  float total[LANES] = {0}; /* a NaN where there is one in the block */
   for (int k = 0; k < b->k1 * b->k2; k++)
-    for (int p = 0; p < LANES; p++) poison[p] = b->c[k * LANES + p] != b->c[k * LANES + p] ? NAN : poison[p];
+    for (int p = 0; p < LANES; p++) total[p] += b->c[k * LANES + p];
   for (int p = 0; p < LANES; p++) {
     int8_t match[MOST];
     const int n = assign(b, p, match);
     for (int k = 0; k < n; k++) out[p] += b->c[matched(b, match, k) * LANES + p];
-    out[p] = out[p] / (float)n + poison[p];
+    out[p] = isnan(total[p]) ? NAN : out[p] / (float)n;
   }
 }
 

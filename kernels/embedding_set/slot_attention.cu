@@ -1,9 +1,10 @@
 /* The device's side of slot_attention.h.
  *
  * One block for each (head, sample). A group of 16 or 32 lanes holds a row of a head, four columns a lane, and takes as many tokens at a
- * time as make sixteen scores: 4 tokens of 4 slots, 2 of 8, 1 of 16. Their sixteen sums over the lanes are made together (xr_lane_sums),
- * each lane ends with one, and the softmax over the slots is one over neighbouring lanes. So a token goes straight from memory through
- * registers into the sums of its slots; the next ones are on their way meanwhile. At the end the warps' sums are added in order. */
+ * time as make sixteen sums over its lanes: with 4 slots, 4 tokens forward, and 2 backward, where a token has two sums for each slot. They
+ * are made together (xr_lane_sums), each lane ends with one, and the softmax over the slots is one over neighbouring lanes. So a token goes
+ * straight from memory through registers into the sums of its slots; the next ones are on their way meanwhile. At the end the warps' sums
+ * are added in order. */
 #include "kernels/embedding_set/slot_attention.h"
 
 #include "kernels/attention/quad.cuh"
@@ -26,15 +27,15 @@ struct arguments {
 };
 
 /* Where a thread stands. */
-template <int MAX_K, int G> struct place {
+template <int MAX_K, int G, int TOKENS> struct place {
   static constexpr int kColumns = 4 * G;               /* of a row in shared memory */
-  static constexpr int kTokens = kSums / MAX_K;        /* of a group at a time */
+  static constexpr int kTokens = TOKENS;               /* of a group at a time */
   static constexpr int kStep = kThreads / G * kTokens; /* of the block at a time */
 
   int64_t b;
   int h, heads, slots, dim, tokens; /* tokens that count */
   int lane, warp, first;            /* lane of the group; first token of this group */
-  int slot, token;                  /* whose sum xr_lane_sums gives this lane: slot, and which of the kTokens tokens */
+  int slot, token;                  /* whose sums this lane is given: slot, and which of the kTokens tokens */
   bool bad;                         /* the length cannot be: all tokens are taken, and results are NaN */
 
   __device__ explicit place(const xr_slot_attention &a) {
@@ -46,7 +47,7 @@ template <int MAX_K, int G> struct place {
     tokens = bad ? all : n;
     lane = static_cast<int>(threadIdx.x) % G, warp = static_cast<int>(threadIdx.x) / 32;
     first = static_cast<int>(threadIdx.x) / G * kTokens;
-    slot = lane % MAX_K, token = lane % kSums / MAX_K;
+    slot = lane % MAX_K, token = lane / MAX_K % kTokens;
   }
 
   /* Element offsets of a head's row. */
@@ -141,7 +142,8 @@ __device__ __forceinline__ float sum_of_warps(const float *x, int stride) {
 /* ---- forward */
 
 /* Shared memory: q [MAX_K, columns], the warps' sums [kWarps, MAX_K, columns] and Z [kWarps, MAX_K]. */
-template <int MAX_K, int G> constexpr int forward_floats = MAX_K *(place<MAX_K, G>::kColumns *(1 + kWarps) + kWarps);
+template <int MAX_K, int G> using forward_place = place<MAX_K, G, kSums / MAX_K>;
+template <int MAX_K, int G> constexpr int forward_floats = MAX_K *(forward_place<MAX_K, G>::kColumns *(1 + kWarps) + kWarps);
 
 /* Leaves Z of this warp's tokens at partial[warp]. */
 template <int MAX_K, int G, class P> __device__ __forceinline__ void store_warp_votes(const P &at, float z, float *partial) {
@@ -150,8 +152,9 @@ template <int MAX_K, int G, class P> __device__ __forceinline__ void store_warp_
   if (threadIdx.x % 32 < MAX_K) partial[at.warp * MAX_K + at.slot] = z;
 }
 
-template <class T, int MAX_K, int G> __global__ void __launch_bounds__(kThreads, MAX_K == 16 ? 1 : 2) forward_kernel(const __grid_constant__ arguments p) {
-  using P = place<MAX_K, G>;
+template <class T, int MAX_K, int G>
+__global__ void __launch_bounds__(kThreads, MAX_K == 16 ? 1 : 2) forward_kernel(const __grid_constant__ arguments p) {
+  using P = forward_place<MAX_K, G>;
   const P at(p.a);
   float *q = xr_shared<float>(), *partial = q + MAX_K * P::kColumns, *votes = partial + kWarps * MAX_K * P::kColumns;
   token_rows<T, P> rows = load_tokens<T>(p, at, at.first);
@@ -191,7 +194,8 @@ template <class T, int MAX_K, int G> __global__ void __launch_bounds__(kThreads,
 /* ---- backward */
 
 /* Shared memory: q and dout [MAX_K, columns], 1 / (Z + eps) and m [MAX_K], the warps' sums of dq [kWarps, MAX_K, columns]. */
-template <int MAX_K, int G> constexpr int backward_floats = MAX_K *(place<MAX_K, G>::kColumns *(2 + kWarps) + 2);
+template <int MAX_K, int G> using backward_place = place < MAX_K, G, MAX_K<kSums ? kSums / 2 / MAX_K : 1>;
+template <int MAX_K, int G> constexpr int backward_floats = MAX_K *(backward_place<MAX_K, G>::kColumns *(2 + kWarps) + 2);
 
 /* 1 / (Z + eps) and m of every slot; 0 in the padding. */
 template <class T, int MAX_K, class P>
@@ -205,6 +209,28 @@ __device__ __forceinline__ void load_slot_sums(const arguments &p, const P &at, 
     if (column) continue;
     mean[k] = m;
     inverse[k] = k >= at.slots ? 0 : at.bad ? NAN : 1 / (p.a.sums[blockIdx.x * static_cast<int64_t>(at.slots) + k] + kEps);
+  }
+}
+
+/* <q[k], keys[t]> and <dout[k], values[t]> for this lane's slot and token: made together where they are sixteen sums. */
+template <int MAX_K, int G, class P>
+__device__ __forceinline__ float2 product_pairs(const P &at, const float *q, const float *dout, const float4 (&keys)[P::kTokens],
+                                                const float4 (&values)[P::kTokens]) {
+  if constexpr (MAX_K == kSums) {
+    return make_float2(products<MAX_K, G>(at, q, keys), products<MAX_K, G>(at, dout, values));
+  } else {
+    float x[kSums];
+#pragma unroll
+    for (int k = 0; k < MAX_K; k++) {
+      const float4 query = load_quad(q + k * P::kColumns + 4 * at.lane), result = load_quad(dout + k * P::kColumns + 4 * at.lane);
+#pragma unroll
+      for (int t = 0; t < P::kTokens; t++) {
+        x[t * MAX_K + k] = dot(query, keys[t]);
+        x[kSums / 2 + t * MAX_K + k] = dot(result, values[t]);
+      }
+    }
+    const float mine = xr_lane_sums<G>(x, at.lane), other = __shfl_xor_sync(~0u, mine, kSums / 2);
+    return at.lane & kSums / 2 ? make_float2(other, mine) : make_float2(mine, other);
   }
 }
 
@@ -245,8 +271,9 @@ template <class T, int G, class P> __device__ __forceinline__ void clear_tokens(
   }
 }
 
-template <class T, int MAX_K, int G> __global__ void __launch_bounds__(kThreads, MAX_K == 16 ? 1 : 2) backward_kernel(const __grid_constant__ arguments p) {
-  using P = place<MAX_K, G>;
+template <class T, int MAX_K, int G>
+__global__ void __launch_bounds__(kThreads, MAX_K == 4 ? 2 : 1) backward_kernel(const __grid_constant__ arguments p) {
+  using P = backward_place<MAX_K, G>;
   const P at(p.a);
   float *q = xr_shared<float>(), *dout = q + MAX_K * P::kColumns, *inverse = dout + MAX_K * P::kColumns, *mean = inverse + MAX_K,
         *partial = mean + MAX_K;
@@ -266,8 +293,9 @@ template <class T, int MAX_K, int G> __global__ void __launch_bounds__(kThreads,
     widen_rows(rows.k, keys);
     widen_rows(rows.v, values);
     rows = load_tokens<T>(p, at, first + P::kStep);
-    const float s = vote<MAX_K>(at, products<MAX_K, G>(at, q, keys), first), w = s * my_inverse;
-    const float u = w * (products<MAX_K, G>(at, dout, values) - my_mean), da = u - s * xr_warp_sum<MAX_K>(u);
+    const float2 product = product_pairs<MAX_K, G>(at, q, dout, keys, values);
+    const float s = vote<MAX_K>(at, product.x, first), w = s * my_inverse;
+    const float u = w * (product.y - my_mean), da = u - s * xr_warp_sum<MAX_K>(u);
     spread_tokens<T, MAX_K, G>(p, at, first, q, dout, w, da, keys, dq);
   }
   store_warp_sums<MAX_K, G>(at, dq, partial);

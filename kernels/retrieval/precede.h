@@ -24,7 +24,15 @@ XR_MATH_INLINE int64_t xr_first_not_above(const xr_positive *p, int64_t n, float
   return xr_first_preceded(p, n, score, -1, XR_TIES_WORST);
 }
 
-/* An item of a list of the best stands before another. */
-XR_MATH_INLINE bool xr_precedes(float score, int64_t index, float other_score, int64_t other_index) {
-  return score > other_score || (score == other_score && index < other_index);
+/* The index of a free place in a list of the best: it stands behind every item, also one with score -infinity. */
+#define XR_NO_ITEM INT64_MAX
+
+/* The place of an item in the order "higher score first, then lower gallery index" (below 2^31) as a number: the lower stands before.
+ * The score is turned round as an integer; -0 counts as 0. Not for NaN. */
+XR_MATH_INLINE uint64_t xr_place_key(float score, int64_t index) {
+  const float one_zero = score + 0.0f;
+  uint32_t bits;
+  memcpy(&bits, &one_zero, sizeof bits);
+  const uint32_t falling = bits >> 31 ? bits : ~bits & 0x7fffffffu;
+  return (uint64_t)falling << 32 | (uint32_t)index;
 }

@@ -1,6 +1,5 @@
 #include "kernels/retrieval/score_tile.h"
 
-#include "kernels/common/threads.h"
 #include "kernels/retrieval/fma_vector.h"
 #include "kernels/retrieval/widen.h"
 
@@ -21,9 +20,7 @@ static size_t packed_floats(int64_t rows, int64_t each, int64_t width) { return 
 
 size_t xr_score_packed_bytes(int64_t gallery, int64_t width) { return packed_floats(gallery, COLUMNS, width) * sizeof(float); }
 
-size_t xr_score_tile_workspace(const xr_score_tile *a) {
-  return packed_floats(a->queries, ROWS, a->width) * sizeof(float) + 64 + (a->packed ? 0 : xr_score_packed_bytes(a->gallery, a->width));
-}
+size_t xr_score_tile_workspace(const xr_score_tile *a) { return packed_floats(a->queries, ROWS, a->width) * sizeof(float); }
 
 xr_status xr_score_tile_check(const xr_score_tile *a) {
   if (a->queries < 0 || a->gallery < 0 || a->width < 1 || stride_or(a->query_stride, a->width) < a->width ||
@@ -53,20 +50,34 @@ static void transpose(float *restrict square, float *restrict other) {
   }
 }
 
-/* to[panel][k][each] from rows `panel * each` on. */
-static void pack_panel(float *to, const void *from, xr_dtype dtype, int64_t stride, int64_t rows, int64_t width, int64_t panel, int each) {
+/* Rows of one side. */
+typedef struct {
+  const void *from;
+  xr_dtype dtype;
+  int64_t rows, width, stride;
+} matrix;
+
+static matrix queries_of(const xr_score_tile *a) {
+  return (matrix){a->query, a->query_dtype, a->queries, a->width, stride_or(a->query_stride, a->width)};
+}
+
+static matrix items_of(const xr_score_tile *a) {
+  return (matrix){a->items, a->item_dtype, a->gallery, a->width, stride_or(a->item_stride, a->width)};
+}
+
+/* to[k][each] = elements first_k .. first_k+depth-1 of a panel's rows. */
+static void pack_piece(float *to, const matrix *m, int64_t panel, int each, int64_t first_k, int64_t depth) {
   _Alignas(64) float square[SQUARE][SQUARE] = {{0}}, other[SQUARE][SQUARE];
-  to += panel * each * width;
   for (int start = 0; start < each; start += SQUARE) {
-    const int64_t first = panel * each + start, here = rows - first < SQUARE ? rows - first : SQUARE;
+    const int64_t first = panel * each + start, here = m->rows - first < SQUARE ? m->rows - first : SQUARE;
     const int64_t used = each - start < SQUARE ? each - start : SQUARE;
-    for (int64_t k = 0; k < width; k += SQUARE) {
-      const int64_t n = width - k < SQUARE ? width - k : SQUARE;
+    for (int64_t k = 0; k < depth; k += SQUARE) {
+      const int64_t n = depth - k < SQUARE ? depth - k : SQUARE;
       for (int64_t r = 0; r < SQUARE; r++) {
         if (r < here && n == SQUARE)
-          xr_widen_any(square[r], from, dtype, (first + r) * stride + k, SQUARE);
+          xr_widen_any(square[r], m->from, m->dtype, (first + r) * m->stride + first_k + k, SQUARE);
         else if (r < here)
-          xr_widen_any(square[r], from, dtype, (first + r) * stride + k, n);
+          xr_widen_any(square[r], m->from, m->dtype, (first + r) * m->stride + first_k + k, n);
         else
           memset(square[r], 0, sizeof square[r]);
       }
@@ -76,14 +87,15 @@ static void pack_panel(float *to, const void *from, xr_dtype dtype, int64_t stri
   }
 }
 
-static void pack(float *to, const void *from, xr_dtype dtype, int64_t stride, int64_t rows, int64_t width, int each) {
+static void pack(float *to, const matrix *m, int each) {
 #pragma omp parallel for schedule(static)
-  for (int64_t panel = 0; panel < panels(rows, each); panel++) pack_panel(to, from, dtype, stride, rows, width, panel, each);
+  for (int64_t panel = 0; panel < panels(m->rows, each); panel++) pack_piece(to + panel * each * m->width, m, panel, each, 0, m->width);
 }
 
 xr_status xr_score_pack_cpu(const xr_score_tile *a, float *packed) {
   XR_TRY(xr_score_tile_check(a));
-  pack(packed, a->items, a->item_dtype, stride_or(a->item_stride, a->width), a->gallery, a->width, COLUMNS);
+  const matrix items = items_of(a);
+  pack(packed, &items, COLUMNS);
   return XR_OK;
 }
 
@@ -109,43 +121,41 @@ static inline void multiply(const float *restrict query, const float *restrict i
     for (int h = 0; h < 2; h++) xr_vector_store(block + r * COLUMNS + h * XR_FMA_LANES, acc[r][h]);
 }
 
-typedef struct {
-  const xr_score_tile *a;
-  const float *query, *items; /* packed */
-  int64_t stride;
-} product;
-
-/* Elements k .. k+depth-1 of one panel of queries and one of items. */
-static void panel_pair(const product *p, int64_t row_panel, int64_t column_panel, int64_t k, int64_t depth) {
-  const xr_score_tile *a = p->a;
-  const int64_t row = row_panel * ROWS, column = column_panel * COLUMNS;
-  const int64_t rows = a->queries - row < ROWS ? a->queries - row : ROWS,
-                columns = a->gallery - column < COLUMNS ? a->gallery - column : COLUMNS;
-  float *scores = a->scores + row * p->stride + column;
+/* Elements k .. k+depth-1 of one panel of queries and one of items, both packed. */
+static void panel_pair(const xr_score_tile *a, const float *query, const float *items, int64_t row, int64_t column, int64_t k,
+                       int64_t depth) {
+  const int64_t rows = a->queries - row < ROWS ? a->queries - row : ROWS, stride = stride_or(a->stride, a->gallery);
+  const int64_t columns = a->gallery - column < COLUMNS ? a->gallery - column : COLUMNS;
+  float *scores = a->scores + row * stride + column;
   _Alignas(64) float block[ROWS * COLUMNS] = {0};
   if (k > 0)
-    for (int64_t r = 0; r < rows; r++) memcpy(block + r * COLUMNS, scores + r * p->stride, (size_t)columns * sizeof *scores);
-  multiply(p->query + (row_panel * a->width + k) * ROWS, p->items + (column_panel * a->width + k) * COLUMNS, depth, block);
+    for (int64_t r = 0; r < rows; r++) memcpy(block + r * COLUMNS, scores + r * stride, (size_t)columns * sizeof *scores);
+  multiply(query, items, depth, block);
   const bool last = k + depth == a->width;
   for (int64_t r = 0; r < rows; r++) {
     if (last && a->bias)
-      for (int64_t c = 0; c < columns; c++) scores[r * p->stride + c] = block[r * COLUMNS + c] + a->bias[column + c];
+      for (int64_t c = 0; c < columns; c++) scores[r * stride + c] = block[r * COLUMNS + c] + a->bias[column + c];
     else
-      memcpy(scores + r * p->stride, block + r * COLUMNS, (size_t)columns * sizeof *scores);
+      memcpy(scores + r * stride, block + r * COLUMNS, (size_t)columns * sizeof *scores);
   }
 }
 
 xr_status xr_score_tile_cpu(const xr_score_tile *a) {
   XR_TRY(xr_score_tile_check(a));
   if (!a->queries || !a->gallery) return XR_OK;
-  float *query = a->workspace, *items = query + (packed_floats(a->queries, ROWS, a->width) + 15) / 16 * 16;
-  pack(query, a->query, a->query_dtype, stride_or(a->query_stride, a->width), a->queries, a->width, ROWS);
-  if (!a->packed) pack(items, a->items, a->item_dtype, stride_or(a->item_stride, a->width), a->gallery, a->width, COLUMNS);
-  const product p = {.a = a, .query = query, .items = a->packed ? a->packed : items, .stride = stride_or(a->stride, a->gallery)};
-  const int64_t row_panels = panels(a->queries, ROWS), column_panels = panels(a->gallery, COLUMNS);
+  float *query = a->workspace;
+  const matrix queries = queries_of(a), items = items_of(a);
+  pack(query, &queries, ROWS);
 #pragma omp parallel for schedule(static)
-  for (int64_t column = 0; column < column_panels; column++)
-    for (int64_t k = 0; k < a->width; k += DEPTH)
-      for (int64_t row = 0; row < row_panels; row++) panel_pair(&p, row, column, k, a->width - k < DEPTH ? a->width - k : DEPTH);
+  for (int64_t panel = 0; panel < panels(a->gallery, COLUMNS); panel++) {
+    _Alignas(64) float own[COLUMNS * DEPTH];
+    for (int64_t k = 0; k < a->width; k += DEPTH) {
+      const int64_t depth = a->width - k < DEPTH ? a->width - k : DEPTH;
+      const float *piece = a->packed ? a->packed + (panel * a->width + k) * COLUMNS : own;
+      if (!a->packed) pack_piece(own, &items, panel, COLUMNS, k, depth);
+      for (int64_t row = 0; row < a->queries; row += ROWS)
+        panel_pair(a, query + row * a->width + k * ROWS, piece, row, panel * COLUMNS, k, depth);
+    }
+  }
   return XR_OK;
 }

@@ -7,19 +7,9 @@
 
 namespace {
 
-/* Between the calls a list is a set of its query's best items in any order, free places hold -infinity and `no_item`. An update finds
+/* Between the calls a list is a set of its query's best items in any order, free places hold -infinity and XR_NO_ITEM. An update finds
  * the key of the last item that stays by radix selection over the list and the tile, then takes out and puts in. */
 constexpr int THREADS = 256, DIGITS = 256, IN_SHARED = 2048; /* entries that are sorted in shared memory */
-constexpr int64_t no_item = INT64_MAX;                       /* behind every item, also one with score -infinity */
-constexpr uint64_t no_key = UINT64_MAX;
-
-/* A smaller key stands before: the score turned round as an integer, then the gallery index. */
-__device__ __forceinline__ uint64_t key_of(float score, int64_t index) {
-  if (index == no_item) return no_key;
-  const uint32_t bits = __float_as_uint(score + 0.0f); /* -0 becomes 0 */
-  const uint32_t rising = bits >> 31 ? ~bits : bits | 0x80000000u;
-  return (uint64_t)~rising << 32 | (uint32_t)index;
-}
 
 struct latest {
   __device__ __forceinline__ uint64_t operator()(uint64_t a, uint64_t b) const { return a > b ? a : b; }
@@ -39,21 +29,26 @@ struct selection {
       int64_t index;
       const float score = row.score(i, &index);
       if (score != score) continue;
-      const uint64_t key = key_of(score, index);
+      const uint64_t key = xr_place_key(score, index);
       if (key < last) f(key, score, index);
     }
   }
   template <class F> __device__ __forceinline__ void each_key(F &&f) const {
-    for (int64_t i = threadIdx.x; i < k; i += THREADS) f(key_of(scores[i], indices[i]));
+    for (int64_t i = threadIdx.x; i < k; i += THREADS) f(xr_place_key(scores[i], indices[i]));
     each_candidate([&](uint64_t key, float, int64_t) { f(key); });
   }
 };
 
-/* The digit d with count[0] + .. + count[d] >= wanted first, and the sum before it. */
-__device__ void find_digit(const int32_t *count, int64_t wanted, int32_t *digit, int32_t *before) {
+struct digit_found {
+  int32_t digit, before, inside; /* count[0] + .. + count[digit-1], count[digit] */
+};
+
+/* The digit at which the sum of the counts reaches `wanted`. */
+__device__ void find_digit(const int32_t *count, int64_t wanted, digit_found *found) {
   __shared__ int32_t warp_sum[DIGITS / 32];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  int32_t sum = count[threadIdx.x];
+  const int32_t own = count[threadIdx.x];
+  int32_t sum = own;
 #pragma unroll
   for (int distance = 1; distance < 32; distance *= 2) {
     const int32_t lower = __shfl_up_sync(0xffffffffu, sum, distance);
@@ -62,17 +57,13 @@ __device__ void find_digit(const int32_t *count, int64_t wanted, int32_t *digit,
   if (lane == 31) warp_sum[warp] = sum;
   __syncthreads();
   for (int w = 0; w < warp; w++) sum += warp_sum[w];
-  const int32_t others = sum - count[threadIdx.x];
-  if (others < wanted && wanted <= sum) {
-    *digit = (int32_t)threadIdx.x;
-    *before = others;
-  }
+  if (sum - own < wanted && wanted <= sum) *found = {(int32_t)threadIdx.x, sum - own, own};
 }
 
-/* A key such that exactly k keys of list and tile are not above it; no_key when free places are among these k. */
+/* A key such that exactly k keys of list and tile are not above it; that of a free place, or above it, when such are among these k. */
 __device__ uint64_t select(const selection &s) {
   __shared__ int32_t count[DIGITS];
-  __shared__ int32_t digit, before;
+  __shared__ digit_found found;
   uint64_t prefix = 0;
   int64_t wanted = s.k; /* of the keys with this prefix */
   for (int shift = 56; shift >= 0; shift -= 8) {
@@ -82,12 +73,11 @@ __device__ uint64_t select(const selection &s) {
       if (shift == 56 || key >> (shift + 8) == prefix) atomicAdd(&count[key >> shift & 255], 1);
     });
     __syncthreads();
-    find_digit(count, wanted, &digit, &before);
-    __syncthreads();
-    prefix = prefix << 8 | (uint32_t)digit;
-    wanted -= before;
-    if (count[digit] == wanted) return prefix << shift | ((1ull << shift) - 1); /* all keys with this prefix */
-    __syncthreads();                                                            /* all have read before the counts start anew */
+    find_digit(count, wanted, &found);
+    __syncthreads(); /* two more come before the next find_digit() writes to `found` */
+    prefix = prefix << 8 | (uint32_t)found.digit;
+    wanted -= found.before;
+    if (found.inside == wanted) return prefix << shift | ((1ull << shift) - 1); /* all keys with this prefix */
   }
   return prefix;
 }
@@ -96,7 +86,7 @@ __global__ void __launch_bounds__(THREADS) begin_kernel(float *scores, int64_t *
   const int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
   if (i >= count) return;
   scores[i] = -INFINITY;
-  indices[i] = no_item;
+  indices[i] = XR_NO_ITEM;
 }
 
 /* A block does one query. */
@@ -105,7 +95,7 @@ __global__ void __launch_bounds__(THREADS) update_kernel(xr_topk a) {
   __shared__ int32_t stay;
   const int64_t q = blockIdx.x;
   selection s = {a.top_scores + q * a.k, a.top_indices + q * a.k, a.k, xr_tile_row_at(a, q), 0};
-  for (int64_t i = threadIdx.x; i < s.k; i += THREADS) s.last = latest()(s.last, key_of(s.scores[i], s.indices[i]));
+  for (int64_t i = threadIdx.x; i < s.k; i += THREADS) s.last = latest()(s.last, xr_place_key(s.scores[i], s.indices[i]));
   s.last = xr_block_reduce<THREADS>(s.last, latest());
   int found = 0;
   s.each_candidate([&](uint64_t, float, int64_t) { found = 1; });
@@ -115,24 +105,23 @@ __global__ void __launch_bounds__(THREADS) update_kernel(xr_topk a) {
   for (int64_t start = 0; start < s.k; start += THREADS) { /* those that stay move to the front, THREADS at a time */
     const int64_t i = start + threadIdx.x;
     const float score = i < s.k ? s.scores[i] : 0.0f;
-    const int64_t index = i < s.k ? s.indices[i] : no_item;
+    const int64_t index = i < s.k ? s.indices[i] : XR_NO_ITEM;
     __syncthreads(); /* all have read what may now be written over */
-    if (index == no_item || key_of(score, index) > bound) continue;
+    if (index == XR_NO_ITEM || xr_place_key(score, index) > bound) continue;
     const int32_t place = atomicAdd(&stay, 1);
     s.scores[place] = score;
     s.indices[place] = index;
-  }
-  __syncthreads(); /* the counter, and the last read of the list's end */
+  } /* by now the whole list has been read */
   s.each_candidate([&](uint64_t key, float score, int64_t index) {
     if (key > bound) return;
     const int32_t place = atomicAdd(&stay, 1);
     s.scores[place] = score;
     s.indices[place] = index;
   });
-  __syncthreads();
+  __syncthreads(); /* the counter is final */
   for (int64_t i = stay + (int64_t)threadIdx.x; i < s.k; i += THREADS) {
     s.scores[i] = -INFINITY;
-    s.indices[i] = no_item;
+    s.indices[i] = XR_NO_ITEM;
   }
 }
 
@@ -146,7 +135,7 @@ template <class Index> __device__ void sort(float *scores, Index *indices, int64
       for (int64_t i = threadIdx.x; i < places / 2; i += THREADS) {
         const int64_t low = i / apart * apart * 2 + i % apart;
         const int64_t high = apart == run / 2 ? low / run * run + run - 1 - low % run : low + apart; /* the first step mirrors */
-        if (high >= n || !xr_precedes(scores[high], indices[high], scores[low], indices[low])) continue;
+        if (high >= n || xr_place_key(scores[high], indices[high]) >= xr_place_key(scores[low], indices[low])) continue;
         const float score = scores[low];
         const Index index = indices[low];
         scores[low] = scores[high];
@@ -167,12 +156,12 @@ __global__ void __launch_bounds__(THREADS) finish_kernel(xr_topk a) {
   if (a.k > IN_SHARED) {
     sort(scores, indices, a.k);
     for (int64_t i = threadIdx.x; i < a.k; i += THREADS)
-      if (indices[i] == no_item) indices[i] = -1;
+      if (indices[i] == XR_NO_ITEM) indices[i] = -1;
     return;
   }
   for (int64_t i = threadIdx.x; i < a.k; i += THREADS) {
     near_scores[i] = scores[i];
-    near_indices[i] = indices[i] == no_item ? UINT32_MAX : (uint32_t)indices[i];
+    near_indices[i] = indices[i] == XR_NO_ITEM ? UINT32_MAX : (uint32_t)indices[i];
   }
   __syncthreads();
   sort(near_scores, near_indices, a.k);

@@ -3,16 +3,24 @@
 #include "kernels/retrieval/chosen.h"
 #include "kernels/retrieval/precede.h"
 #include <math.h>
+#include <stdbool.h>
 
 static const char name[] = "top-k";
-static const int64_t no_item = INT64_MAX; /* behind every item, also one with score -infinity */
+enum {
+  AT_ONCE = 32, /* scores that are compared with the last place together */
+  GROUPS = 256  /* of a block's scores, for a first bound */
+};
+
+static bool precedes(float score, int64_t index, float other_score, int64_t other_index) {
+  return score > other_score || (score == other_score && index < other_index);
+}
 
 /* Puts (score, index) at the root of a heap of n places and lets it sink: every parent stands behind its children. */
 static void sink(float *scores, int64_t *indices, int64_t n, float score, int64_t index) {
   int64_t place = 0;
   for (int64_t child = 1; child < n; child = 2 * place + 1) {
-    if (child + 1 < n && xr_precedes(scores[child], indices[child], scores[child + 1], indices[child + 1])) child++;
-    if (!xr_precedes(score, index, scores[child], indices[child])) break;
+    if (child + 1 < n && precedes(scores[child], indices[child], scores[child + 1], indices[child + 1])) child++;
+    if (!precedes(score, index, scores[child], indices[child])) break;
     scores[place] = scores[child];
     indices[place] = indices[child];
     place = child;
@@ -36,9 +44,58 @@ xr_status xr_topk_begin_cpu(const xr_topk *a) {
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < a->queries * a->k; i++) {
     a->top_scores[i] = -INFINITY;
-    a->top_indices[i] = no_item;
+    a->top_indices[i] = XR_NO_ITEM;
   }
   return XR_OK;
+}
+
+/* Whether one of n scores reaches the bound. */
+static bool any_from(const float *s, int64_t n, float bound) {
+  int any = 0;
+#pragma omp simd reduction(| : any)
+  for (int64_t i = 0; i < n; i++) any |= s[i] >= bound;
+  return any;
+}
+
+/* A score that at least k of the block's items reach, so that items below it need not be tried: the k-th best of the best items of
+ * groups. Found bit by bit, in the order of the integers that floats are. */
+static float bound_of(const xr_row_block *b, int64_t k) {
+  float most[GROUPS];
+  uint32_t rising[GROUPS], bound = 0;
+  if (k > GROUPS / 2 || b->count < 2 * GROUPS) return -INFINITY;
+  for (int i = 0; i < GROUPS; i++) most[i] = -INFINITY;
+  for (int64_t first = 0; first < b->count; first += GROUPS) {
+    const int64_t n = b->count - first < GROUPS ? b->count - first : GROUPS;
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) most[i] = b->scores[first + i] > most[i] ? b->scores[first + i] : most[i]; /* NaN is left out */
+  }
+#pragma omp simd
+  for (int i = 0; i < GROUPS; i++) {
+    uint32_t bits;
+    memcpy(&bits, &most[i], sizeof bits);
+    rising[i] = bits >> 31 ? ~bits : bits | 0x80000000u;
+  }
+  for (uint32_t bit = 0x80000000u; bit; bit >>= 1) {
+    int count = 0;
+#pragma omp simd reduction(+ : count)
+    for (int i = 0; i < GROUPS; i++) count += rising[i] >= (bound | bit);
+    if (count >= k) bound |= bit;
+  }
+  return xr_float_of_bits(bound >> 31 ? bound & 0x7fffffffu : ~bound);
+}
+
+static void update_row(const xr_row_block *b, float *scores, int64_t *indices, int64_t k) {
+  const float bound = bound_of(b, k);
+  for (int64_t first = 0; first < b->count; first += AT_ONCE) {
+    const int64_t end = first + AT_ONCE < b->count ? first + AT_ONCE : b->count;
+    const float least = scores[0] > bound ? scores[0] : bound;
+    if (!any_from(b->scores + first, end - first, least)) continue; /* nearly every item ends here */
+    for (int64_t c = first; c < end; c++) {
+      if (!(b->scores[c] >= least)) continue;
+      const int64_t index = xr_block_index(b, c);
+      if (precedes(b->scores[c], index, scores[0], indices[0])) sink(scores, indices, k, b->scores[c], index);
+    }
+  }
 }
 
 xr_status xr_topk_update_cpu(const xr_topk *a) {
@@ -46,17 +103,12 @@ xr_status xr_topk_update_cpu(const xr_topk *a) {
   XR_TRY(xr_check_chosen_values(name, a->gallery, a->gallery_offset, a->chosen, a->chosen_count));
 #pragma omp parallel for schedule(static)
   for (int64_t q = 0; q < a->queries; q++) {
-    float *scores = a->top_scores + q * a->k, copy[XR_ROW_BLOCK];
-    int64_t *indices = a->top_indices + q * a->k;
+    float copy[XR_ROW_BLOCK];
     for (int64_t block = 0;; block++) {
       const xr_row_block b = xr_row_block_at(a->scores + q * a->stride, a->gallery_offset, a->gallery, a->chosen, a->chosen_count, block,
                                              copy);
       if (!b.count) break;
-      for (int64_t c = 0; c < b.count; c++) {
-        if (!(b.scores[c] >= scores[0])) continue; /* nearly every item ends here */
-        const int64_t index = xr_block_index(&b, c);
-        if (xr_precedes(b.scores[c], index, scores[0], indices[0])) sink(scores, indices, a->k, b.scores[c], index);
-      }
+      update_row(&b, a->top_scores + q * a->k, a->top_indices + q * a->k, a->k);
     }
   }
   return XR_OK;
@@ -76,7 +128,7 @@ xr_status xr_topk_finish_cpu(const xr_topk *a) {
       indices[n] = root_index;
     }
     for (int64_t i = 0; i < a->k; i++)
-      if (indices[i] == no_item) indices[i] = -1;
+      if (indices[i] == XR_NO_ITEM) indices[i] = -1;
   }
   return XR_OK;
 }

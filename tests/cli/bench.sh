@@ -25,8 +25,9 @@ number() { sed -n "s/^ *\"$1\": \([^,]*\),\{0,1\}$/\1/p" | head -n 1; }
 
 operations="linear_image_qkv linear_image_fc linear_text_qkv linear_text_fc linear_classifier linear_mlm attention_image attention_text
   multiscale_image multiscale_text slots_image slots_text layernorm add_layernorm quick_gelu l2_normalize token_embedding take_rows
-  class_token augment patchify cross_entropy cross_entropy_mlm sdm gradient_norm adam"
-forward_only=" augment patchify "
+  class_token augment patchify cross_entropy cross_entropy_mlm sdm set_similarity set_similarity_all mmd gradient_norm adam score_tile
+  set_score rank_count topk"
+forward_only=" augment patchify score_tile set_score rank_count topk "
 updates=" gradient_norm adam "
 
 # check_all FILE PRODUCTS: every row of the JSON, one object a line; PRODUCTS is the ceiling of its precision
@@ -60,7 +61,7 @@ check_all() {
       ms = value("ms"); bytes = value("bytes"); flop = value("flop"); floor = bytes / copies
       if (flop / products > floor) floor = flop / products
       if (!(ms > 0) || value("ms_min") > ms || value("ms_max") < ms || !(bytes > 0)) { print "impossible times in " $0; wrong = 1 }
-      if ($0 ~ /"op": "(linear|attention|multiscale)/ && !(flop > 0)) { print "no operations in " $0; wrong = 1 }
+      if ($0 ~ /"op": "(linear|attention|multiscale|score_tile)/ && !(flop > 0)) { print "no operations in " $0; wrong = 1 }
       near("gb_per_second", value("gb_per_second"), bytes / ms * 1e-6)
       near("tflop_per_second", value("tflop_per_second"), flop / ms * 1e-9)
       near("share_of_ceiling", value("share_of_ceiling"), floor / ms * 1e3)

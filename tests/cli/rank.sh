@@ -75,6 +75,16 @@ example w7 sysu-mm01 '{"queries":3,"gallery":3,"valid":2,"unmatched":1,"cmc":[0.
 example w12 market '{"queries":2,"gallery":4,"valid":2,"unmatched":0,"cmc":[0.0,0.5,0.5,1.0],"mAP":0.375,"mINP":0.375,"ties_at_positives":0}'
 expect_json "trapezoid W1" "${json1/0.47500000000000003/0.39027777777777778}" --scores "$(f w1_scores)" "${w1[@]}" --ap trapezoid
 
+# Trials: q0's positives rank 1, 4 in the first, 1, 4, 5 in all, 1 in the last, q1's 3, 4 and 2. The mean, then each; a curve that ended
+# stays where it was.
+trials='{"queries":2,"gallery":4,"valid":2,"unmatched":0,"cmc":[0.5,0.66666666666666663,0.83333333333333337,1.0,1.0],"mAP":0.58888888888888891,"mINP":0.53055555555555556,"ties_at_positives":0,"trials":['
+trials+='{"cmc":[0.5,0.5,1.0,1.0],"mAP":0.54166666666666663,"mINP":0.41666666666666663},{"cmc":[0.5,0.5,0.5,1.0,1.0],"mAP":0.47500000000000003,"mINP":0.42499999999999999},'
+trials+='{"cmc":[0.5,1.0,1.0],"mAP":0.75,"mINP":0.75}]}'
+expect_json "trials" "$trials" --scores "$(f w1_scores)" "${w1[@]}" --trials "$(f w1_trials)"
+expect_refusal 2 "--topk and --trials do not go together" "${w2[@]}" --trials x --topk 1 --topk-out y
+expect_refusal 1 "w1_trials.npy: is 3 x 5, a row of 4 for each trial" "${w2[@]}" --trials "$(f w1_trials)"
+expect_refusal 1 "holds f32, bool or uint8 is expected" "${w2[@]}" --trials "$(f w2_scores)"
+
 # Sets: alone, mixed with features, of every kind.
 sets=(--query-sets "$(f sets_query)" --gallery-sets "$(f sets_gallery)")
 features=(--query "$(f features_query)" --gallery "$(f features_gallery)")
@@ -128,6 +138,21 @@ expect_refusal 2 "--metric needs features" "${w2[@]}" --metric dot
 expect_refusal 2 "--topk and --topk-out go together" "${w2[@]}" --topk 3
 expect_refusal 2 "--max-rank takes 1 to" "${w2[@]}" --max-rank 0
 expect_refusal 2 "takes no arguments" "${w2[@]}" surplus
+
+# k-reciprocal re-ranking from features: what the dense form's distances give (tests/oracle/rerank.py)
+reranked=(--query "$(f rerank_query)" --gallery "$(f rerank_gallery)" --query-ids "$(f rerank_query_ids)" --gallery-ids "$(f rerank_gallery_ids)")
+dense=$("$XREID" rank --distances "$(f rerank_distances)" "${reranked[@]:4}" --json -)
+expect_json "re-ranking" "${dense%\}},\"rerank\":{\"k1\":6,\"k2\":3,\"lambda\":0.3}}" "${reranked[@]}" --rerank 6,3,0.3
+expect_json "re-ranking with one thread" "${dense%\}},\"rerank\":{\"k1\":6,\"k2\":3,\"lambda\":0.3}}" "${reranked[@]}" --rerank 6,3,0.3 --threads 1
+[ "$dense" != "$("$XREID" rank "${reranked[@]}" --json -)" ] || fail "re-ranking changes nothing here"
+"$XREID" rank "${reranked[@]}" --rerank 6,3,0.3 | grep -q "re-ranked   k-reciprocal neighbours, k1 6, k2 3, lambda 0.3" || fail "nothing says that this is re-ranked"
+expect_refusal 2 "--rerank needs features alone" "${w2[@]}" --rerank 20,6,0.3
+expect_refusal 2 "--rerank needs features alone" --distances "$(f w1_distances)" "${w1[@]}" --rerank 20,6,0.3
+expect_refusal 2 "--rerank needs features alone" "${features[@]}" "${sets[@]}" "${w1[@]}" --rerank 20,6,0.3
+expect_refusal 2 "--rerank needs a distance" "${reranked[@]}" --metric dot --rerank 20,6,0.3
+expect_refusal 2 "'20,6' is not k1,k2,lambda" "${reranked[@]}" --rerank 20,6
+expect_refusal 2 "'20,6,2': k1 and k2 are 1 or more, lambda is 0 to 1" "${reranked[@]}" --rerank 20,6,2
+
 "$XREID" rank --help | grep -q "xreid rank --query text.npy" || fail "--help shows no example"
 
 exit $failed

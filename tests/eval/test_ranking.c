@@ -139,6 +139,37 @@ Test(ranking, trials_equal_sorting_their_parts) {
   }
 }
 
+#ifdef XREID_CUDA
+Test(ranking, trials_on_a_device_are_those_of_the_processor) {
+  enum { Q = 20, G = 150 };
+  static const char *const names[] = {"sysu-mm01", "llcm"};
+  for (int name = 0; name < 2; name++) {
+    problem p = make_problem(&(random_case){Q, G, 9, 12}, (uint64_t)(400 + name), names[name]);
+    uint64_t gallery[G / 64 + 1], queries[Q / 64 + 1];
+    xr_random random = xr_random_start((uint64_t)name, 3);
+    random_mask(gallery, G, 40, &random);
+    random_mask(queries, Q, 70, &random);
+    const xr_trial trials[2] = {{0}, {.gallery = gallery, .queries = queries}};
+    const ref_question ask = {.protocol = names[name], .ties = name ? XR_TIES_BEST : XR_TIES_LOWER_INDEX, .max_rank = 50};
+    xr_evaluation_options how = options_of(&ask);
+    how.top_k = 9;
+    xr_evaluation plain[2], device[2];
+    cr_assert_eq(xr_evaluate_trials(&p.in, &how, trials, 2, plain), XR_OK, "%s", xr_message());
+    how.backend = XR_CUDA;
+    cr_assert_eq(xr_evaluate_trials(&p.in, &how, trials, 2, device), XR_OK, "%s", xr_message());
+    for (int t = 0; t < 2; t++) {
+      ref_expect_same(&plain[t], &device[t]);
+      xr_evaluation_free(&plain[t]);
+      xr_evaluation_free(&device[t]);
+    }
+    p.scores[3 * G + 40] = NAN;
+    cr_expect_eq(xr_evaluate_trials(&p.in, &how, trials, 2, device), XR_NOT_FINITE);
+    cr_expect(strstr(xr_message(), "query 3, gallery item 40"), "%s", xr_message());
+    free_problem(&p);
+  }
+}
+#endif
+
 Test(ranking, trials_that_cannot_be_evaluated_are_named) {
   problem p = make_problem(&(random_case){5, 70, 3, 9}, 1, "regdb");
   uint64_t none[2] = {0}, some[2] = {~(uint64_t)0, ~(uint64_t)0};

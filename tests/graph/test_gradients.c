@@ -39,6 +39,10 @@ static xr_var matmul(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   return xr_matmul_transposed(g, "op", p[0], p[1]);
 }
+static xr_var matmul_of_view(xr_graph *g, const xr_var *p, xr_var *n) { /* a parameter under another shape */
+  (void)n;
+  return xr_matmul_transposed(g, "op", xr_reshape(g, "view", p[0], XR_SHAPE(4, 5)), p[1]);
+}
 static xr_var layernorm(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   return xr_layernorm_of(g, p[0], "ln", 1e-5f);
@@ -129,6 +133,10 @@ static xr_var elementwise(xr_graph *g, const xr_var *p, xr_var *n) {
   xr_var x = xr_activate(g, "gelu", xr_scale_by(g, "scale", p[0], -0.7f), XR_ACTIVATION_GELU);
   return xr_add_of(g, "op", x, xr_activate(g, "quick", xr_add_of(g, "sum", x, p[1]), XR_ACTIVATION_QUICK_GELU));
 }
+static xr_var bounded(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_activate(g, "tanh", xr_activate(g, "logistic", xr_scale_by(g, "scale", p[0], 3), XR_ACTIVATION_LOGISTIC), XR_ACTIVATION_TANH);
+}
 static xr_var add_to_itself(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   xr_var x = xr_scale_by(g, "x", p[0], 1.5f);
@@ -202,6 +210,10 @@ static xr_var centre_distances(xr_graph *g, const xr_var *p, xr_var *n) {
 static xr_var centre_matrices(xr_graph *g, const xr_var *p, xr_var *n) { /* the margin keeps every hinge active */
   return centres(g, p, n, (xr_centre_options){.kind = XR_CENTRE_SDM, .tau = 0.5f, .separation_weight = 0.5f, .separation_margin = 3});
 }
+static xr_var gather_samples(xr_graph *g, const xr_var *p, xr_var *n) { /* of 4: 0, 1, 2, 0, 1, 2, 0 */
+  *n = xr_input(g, "index", XR_I32, XR_SHAPE(7));
+  return xr_gather_samples_of(g, "op", p[0], *n);
+}
 static xr_var semi_positive_triplet(xr_graph *g, const xr_var *p, xr_var *n) { /* smooth: nothing is chosen, every hinge is active */
   n[0] = xr_input(g, "identity", XR_I32, XR_SHAPE(7));
   n[1] = xr_input(g, "image", XR_I32, XR_SHAPE(7));
@@ -247,6 +259,15 @@ static xr_var semantic_margin(xr_graph *g, const xr_var *p, xr_var *n) { /* smoo
   const xr_var none = {0};
   return xr_semantic_margin_loss(g, "op", xr_scale_by(g, "similarity", p[0], 1), none, n[0], n[1], none, options);
 }
+static xr_var token_pool(xr_graph *g, const xr_var *p, xr_var *n) { /* weights and tokens are read twice: their gradients are added to */
+  *n = xr_input(g, "length", XR_I32, XR_SHAPE(3));
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), logits = xr_scale_by(g, "logits", p[1], 1);
+  xr_var w = xr_token_weights_of(g, "softmax", logits, *n, XR_WEIGHTS_SOFTMAX);
+  xr_var shares = xr_token_weights_of(g, "shares", logits, (xr_var){0}, XR_WEIGHTS_SHARES);
+  return xr_concat_of(
+      g, "all", 3,
+      (xr_var[]){xr_token_pool_of(g, "op", x, w), xr_token_pool_of(g, "again", x, w), xr_token_pool_of(g, "shared", x, shares)}, 1);
+}
 static xr_var losses(xr_graph *g, const xr_var *p, xr_var *n) {
   *n = xr_input(g, "labels", XR_I32, XR_SHAPE(5));
   xr_var a = xr_cross_entropy_loss(g, "a", p[0], *n, 0), b = xr_cross_entropy_loss(g, "b", xr_scale_by(g, "half", p[0], 0.5f), *n, 0);
@@ -262,6 +283,7 @@ static const gradient_case cases[] = {
     {"linear with quick GELU", 3, {SHAPE(2, 6, 5), SHAPE(2, 9, 5), SHAPE(1, 9)}, linear_quick_gelu, false},
     {"linear transposed with GELU", 3, {SHAPE(2, 6, 5), SHAPE(2, 5, 9), SHAPE(1, 9)}, linear_gelu_transposed, false},
     {"matmul_transposed", 2, {SHAPE(2, 4, 5), SHAPE(2, 3, 5)}, matmul, false},
+    {"matmul_transposed of a view", 2, {SHAPE(3, 2, 2, 5), SHAPE(2, 3, 5)}, matmul_of_view, false},
     {"layernorm", 1, {SHAPE(2, 5, 9)}, layernorm, false},
     {"add_layernorm", 2, {SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, add_layernorm, false},
     {"l2_normalize", 1, {SHAPE(2, 5, 9)}, l2, false},
@@ -299,6 +321,7 @@ static const gradient_case cases[] = {
     {"sdm", 1, {SHAPE(2, 6, 6)}, sdm, true},
     {"centre_alignment", 3, {SHAPE(2, 7, 5), SHAPE(2, 7, 5), SHAPE(2, 7, 5)}, centre_distances, true},
     {"centre_alignment of kind sdm", 3, {SHAPE(2, 7, 5), SHAPE(2, 7, 5), SHAPE(2, 7, 5)}, centre_matrices, true},
+    {"gather_samples", 1, {SHAPE(3, 4, 2, 3)}, gather_samples, false},
     {"semi_positive_triplet", 1, {SHAPE(2, 7, 7)}, semi_positive_triplet, true},
     {"semantic_margin", 1, {SHAPE(2, 7, 7)}, semantic_margin, true},
     {"set_similarity", 2, {SHAPE(3, 3, 2, 5), SHAPE(3, 4, 3, 5)}, set_smooth_chamfer, false},
@@ -307,6 +330,8 @@ static const gradient_case cases[] = {
     {"mmd", 2, {SHAPE(3, 2, 3, 5), SHAPE(2, 5, 5)}, mmd_laplace, true},
     {"mmd of kind gauss", 2, {SHAPE(3, 2, 3, 5), SHAPE(2, 5, 5)}, mmd_gauss, true},
     {"set_spread", 1, {SHAPE(3, 2, 4, 5)}, set_spread, true},
+    {"token_weights, token_pool", 2, {SHAPE(3, 3, 4, 5), SHAPE(3, 3, 4, 3)}, token_pool, false},
+    {"tanh, logistic", 1, {SHAPE(2, 5, 9)}, bounded, false},
     {"weighted_sum", 1, {SHAPE(2, 5, 3)}, losses, true},
 };
 

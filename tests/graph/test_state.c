@@ -1,4 +1,5 @@
-/* An operation that keeps state, centre_memory, in a graph: what it leaves from step to step, and node-by-node comparison. */
+/* Operations that keep state, centre_memory and feature_memory, in a graph: what it leaves from step to step, and node-by-node comparison.
+ */
 #include <criterion/criterion.h>
 #include <math.h>
 
@@ -7,6 +8,7 @@
 #include "host/graph/executor.h"
 #include "host/ops/ops.h"
 #include "kernels/loss/centre/centre_memory.h"
+#include "kernels/loss/centre/feature_memory.h"
 
 enum { BATCH = 6, WIDTH = 5, CLASSES = 4, COUNT = BATCH * WIDTH, BANK = CLASSES * WIDTH, SETS = 2 };
 static const int32_t identity[BATCH] = {2, 0, 2, 3, 0, 2};
@@ -86,6 +88,36 @@ Test(state, steps_equal_the_kernel) {
     }
     read(&f, XR_MASTER, "memory.seen", got);
     cr_assert(got[0] == 1 && got[1] == 0 && got[2] == 1 && got[3] == 1);
+  }
+  xr_block_free(k.workspace);
+  drop(&f, true);
+}
+
+Test(state, remembered_features_equal_the_kernel) {
+  fixture f = {.parameters = xr_parameters_new()};
+  f.graph = xr_graph_new(f.parameters, (xr_graph_options){.name = "state", .compute = XR_F32, .training = true});
+  xr_var x = xr_input(f.graph, "x", XR_F32, XR_SHAPE(BATCH, WIDTH));
+  f.identity = xr_input(f.graph, "identity", XR_I32, XR_SHAPE(BATCH));
+  xr_var y = xr_feature_memory_of(f.graph, "memory", x, f.identity, CLASSES, 0.75f);
+  xr_output(f.graph, "y", y);
+  cr_assert(xr_graph_status(f.graph) == XR_OK, "%s", xr_message());
+  cr_assert(xr_parameters_allocate(f.parameters, (xr_parameter_options){.seed = 7, .training = true}) == XR_OK, "%s", xr_message());
+  cr_assert(xr_plan_new(&f.plan, f.graph, (xr_var){0}, (xr_plan_options){.backend = XR_CPU}) == XR_OK, "%s", xr_message());
+  start(&f);
+  float values[COUNT], bank[BANK] = {0}, seen[CLASSES] = {0}, expected[COUNT], got[BANK];
+  xr_feature_memory k = {.batch = BATCH, .width = WIDTH, .classes = CLASSES, .momentum = 0.75f, .x = values, .identity = identity};
+  k.bank = bank;
+  k.seen = seen;
+  k.y = expected;
+  k.workspace = xr_block_alloc(xr_feature_memory_workspace(&k));
+  for (int step = 0; step < 3; step++) {
+    for (int c = 0; c < COUNT; c++) values[c] = sinf((float)(c + 100 * step));
+    memcpy(xr_executor_input(f.executor, x), values, sizeof values);
+    cr_assert(xr_executor_forward(f.executor, (xr_seed){3, (uint64_t)step}) == XR_OK, "%s", xr_message());
+    cr_assert(xr_feature_memory_forward_cpu(&k) == XR_OK, "%s", xr_message());
+    cr_assert_arr_eq(xr_executor_value(f.executor, y), expected, sizeof expected, "step %d", step);
+    read(&f, XR_MASTER, "memory.features", got);
+    cr_assert_arr_eq(got, bank, sizeof bank, "step %d", step);
   }
   xr_block_free(k.workspace);
   drop(&f, true);

@@ -2,6 +2,7 @@
 
 #include "kernels/copy/concat.h"
 #include "kernels/copy/gather_rows.h"
+#include "kernels/copy/gather_samples.h"
 #include "kernels/copy/repeat.h"
 #include "kernels/copy/slice.h"
 #include "kernels/copy/take_rows.h"
@@ -168,12 +169,46 @@ static const check_case repeat_cases[] = {
     {{1, 1, 1, 0}}, {{1, 64, 2048, 0}}, {{3, 5, 7, 1}}, {{64, 4, 24, 0}}, {{2, 9, 1031, 1}}, {{0, 3, 8, 0}}, {{3, 2, 0, 1}},
 };
 
+/* `distinct` samples are picked, again and again. A bad index on the device alone: its place is NaN, and its gradient goes nowhere. */
+static xr_status gather_samples(check_run *run) {
+  enum { MOST = 256 };
+  const int64_t distinct = check_size(run, 3), bad = check_size(run, 5) - 1;
+  xr_gather_samples a = {.samples = check_size(run, 0),
+                         .places = check_size(run, 1),
+                         .width = check_size(run, 2),
+                         .dtype = check_dtype(run),
+                         .accumulate_dx = check_size(run, 4)};
+  int32_t index[MOST];
+  for (int64_t p = 0; p < a.places; p++) index[p] = (int32_t)((p * p + 5 * p) % distinct * 3 % a.samples);
+  const bool host = !check_on_device(run);
+  if (bad >= 0 && !host) index[bad] = bad % 2 ? -1 : (int32_t)a.samples;
+  a.index = check_in_bytes(run, "index", index, (size_t)a.places * sizeof *index);
+  a.x = check_in(run, "x", a.dtype, a.samples * a.width, CHECK_NORMAL);
+  a.y = copied(run, "y", a.dtype, a.places * a.width);
+  XR_TRY(CHECK_CALL(run, xr_gather_samples_forward, &a));
+  if (bad >= 0) {
+    const size_t row = (size_t)a.width * xr_dtype_bytes(a.dtype);
+    if (host) memset((char *)a.y + (size_t)bad * row, 0xff, row);
+    return XR_OK;
+  }
+  a.dy = check_in(run, "dy", a.dtype, a.places * a.width, CHECK_NORMAL);
+  a.dx = a.accumulate_dx ? check_inout(run, "dx", a.dtype, a.samples * a.width, CHECK_NORMAL)
+                         : check_out(run, "dx", a.dtype, a.samples * a.width);
+  return CHECK_CALL(run, xr_gather_samples_backward, &a);
+}
+
+static const check_case sample_cases[] = {
+    {{1, 1, 1, 1, 0, 0}},    {{4, 12, 33, 4, 0, 0}},   {{4, 12, 33, 2, 1, 0}}, {{7, 21, 64, 7, 0, 0}}, {{5, 3, 1040, 3, 1, 0}},
+    {{3, 200, 24, 2, 0, 0}}, {{64, 192, 8, 64, 0, 0}}, {{2, 0, 8, 1, 0, 0}},   {{5, 9, 24, 4, 0, 3}},  {{5, 9, 7, 4, 0, 4}},
+};
+
 static const check_op ops[] = {
     {"repeat", repeat, "outer count inner accumulate", CHECK_FLOATS, CHECK_CASES(repeat_cases)},
     {"slice", slice, "outer axis inner start length accumulate", CHECK_FLOATS, CHECK_CASES(slice_cases)},
     {"concat", concat, "outer inner axis0 axis1 axis2 accumulate without", CHECK_FLOATS, CHECK_CASES(concat_cases)},
     {"transpose", transpose, "dim0 dim1 dim2 dim3 order accumulate", CHECK_FLOATS, CHECK_CASES(transpose_cases)},
     {"gather_rows", gather_rows, "batch tokens width accumulate bad", CHECK_FLOATS, CHECK_CASES(gather_cases)},
+    {"gather_samples", gather_samples, "samples places width distinct accumulate bad", CHECK_FLOATS, CHECK_CASES(sample_cases)},
     {"take_rows", take_rows, "rows width distance unused accumulate bad", CHECK_FLOATS, CHECK_CASES(take_cases)},
 };
 CHECK_OPS(ops)

@@ -1,6 +1,7 @@
 /* Copies are exact, so they are checked element by element against the index formulas of their headers. */
 #include "kernels/copy/concat.h"
 #include "kernels/copy/gather_rows.h"
+#include "kernels/copy/gather_samples.h"
 #include "kernels/copy/repeat.h"
 #include "kernels/copy/slice.h"
 #include "kernels/copy/take_rows.h"
@@ -217,6 +218,48 @@ Test(copy, gather_rows) {
   }
 }
 
+static void check_samples(int64_t samples, int64_t places, int64_t width, const int32_t *index, xr_dtype dtype) {
+  xr_blocks held = {.count = 0};
+  xr_gather_samples a = {.samples = samples, .places = places, .width = width, .dtype = dtype, .index = index};
+  const void *x = xr_random_block(&held, dtype, samples * width, 1), *dy = xr_random_block(&held, dtype, places * width, 2);
+  const void *old = xr_random_block(&held, dtype, samples * width, 3);
+  a.x = x;
+  a.y = xr_hold(&held, xr_poisoned(dtype, places * width));
+  cr_assert(xr_gather_samples_forward_cpu(&a) == XR_OK, "%s", xr_message());
+  for (int64_t i = 0; i < places * width; i++) cr_assert_eq(at(a.y, dtype, i), at(x, dtype, index[i / width] * width + i % width));
+  a.dy = dy;
+  for (int accumulate = 0; accumulate < 2; accumulate++) {
+    a.accumulate_dx = accumulate;
+    a.dx = accumulate ? copy_of(&held, old, dtype, samples * width) : xr_hold(&held, xr_poisoned(dtype, samples * width));
+    cr_assert(xr_gather_samples_backward_cpu(&a) == XR_OK, "%s", xr_message());
+    for (int64_t i = 0; i < samples * width; i++) {
+      float sum = 0;
+      for (int64_t p = 0; p < places; p++)
+        if (index[p] == i / width) sum += at(dy, dtype, p * width + i % width);
+      cr_assert_eq(at(a.dx, dtype, i), sum_of(accumulate ? at(old, dtype, i) : 0, sum, dtype));
+    }
+  }
+  xr_release(&held);
+}
+
+Test(copy, gather_samples) {
+  for (int d = 0; d < 2; d++) {
+    check_samples(1, 1, 1, (const int32_t[]){0}, dtypes[d]);
+    check_samples(4, 6, 33, (const int32_t[]){3, 0, 3, 1, 3, 0}, dtypes[d]);
+    check_samples(3, 2, 1100, (const int32_t[]){2, 2}, dtypes[d]);
+  }
+  const int32_t index[3] = {1, 0, 1}, from[2] = {-5, 1 << 30}, wrong[2] = {0, 2};
+  int32_t to[3] = {0};
+  xr_gather_samples a = {.samples = 2, .places = 3, .width = 1, .dtype = XR_I32, .index = index, .x = from, .y = to};
+  cr_assert_eq(xr_gather_samples_forward_cpu(&a), XR_OK);
+  cr_assert(to[0] == 1 << 30 && to[1] == -5 && to[2] == 1 << 30);
+  cr_assert_eq(xr_gather_samples_backward_cpu(&a), XR_UNSUPPORTED);
+  a.places = 2;
+  a.index = wrong;
+  cr_assert_eq(xr_gather_samples_forward_cpu(&a), XR_BAD_INPUT);
+  cr_assert(strstr(xr_message(), "place 1 asks for sample 2 of 2"), "%s", xr_message());
+}
+
 static void check_take(int64_t rows, int64_t width, int64_t taken, const int32_t *index, xr_dtype dtype) {
   xr_blocks held = {.count = 0};
   xr_take_rows a = {.rows = rows, .width = width, .taken = taken, .dtype = dtype, .index = index};
@@ -288,6 +331,9 @@ Test(copy, same_for_any_threads) {
   XR_EXPECT_SAME_FOR_ANY_THREADS(xr_concat_forward_cpu(&concat), y, COUNT * sizeof(float));
   XR_EXPECT_SAME_FOR_ANY_THREADS(xr_transpose_forward_cpu(&transpose), y, COUNT * sizeof(float));
   XR_EXPECT_SAME_FOR_ANY_THREADS(xr_gather_rows_backward_cpu(&gather), y, COUNT * sizeof(float));
+  const xr_gather_samples samples = {
+      .samples = OUTER * AXIS, .places = OUTER, .width = INNER, .dtype = XR_F32, .index = index, .dy = x, .dx = y};
+  XR_EXPECT_SAME_FOR_ANY_THREADS(xr_gather_samples_backward_cpu(&samples), y, COUNT * sizeof(float));
   const int32_t rows[] = {0, 5, 77, 150, -1};
   const xr_take_rows take = {.rows = OUTER * AXIS, .width = INNER, .taken = 5, .dtype = XR_F32, .index = rows, .dy = x, .dx = y};
   XR_EXPECT_SAME_FOR_ANY_THREADS(xr_take_rows_backward_cpu(&take), y, COUNT * sizeof(float));

@@ -39,6 +39,39 @@ static const module_case cases[] = {
     {"esa_slot_text", "esa_slot", {"esa.heads=2", "esa.head_width=8", "esa.depth=2", "esa.post_norm=true"}},
 };
 
+#define SETS(name, kind)                                                   \
+  {                                                                        \
+    name, "set_similarity", { "esa.similarity=" kind, "esa.sharpness=16" } \
+  }
+
+static const module_case set_cases[] = {
+    SETS("set_smooth", "smooth_chamfer"),
+    SETS("set_smooth_wide", "smooth_chamfer"),
+    SETS("set_smooth_one", "smooth_chamfer"),
+    SETS("set_smooth_tall", "smooth_chamfer"),
+    SETS("set_smooth_16", "smooth_chamfer"),
+    {"set_sharp", "set_similarity", {"esa.similarity=smooth_chamfer", "esa.sharpness=100"}},
+    SETS("set_chamfer", "chamfer"),
+    SETS("set_chamfer_16", "chamfer"),
+    SETS("set_mil", "mil"),
+    SETS("set_avg", "avg"),
+    SETS("set_optimal", "optimal"),
+    SETS("set_optimal_wide", "optimal"),
+    SETS("set_optimal_tall", "optimal"),
+    SETS("set_optimal_16", "optimal"),
+    SETS("set_aligned", "aligned"),
+    {"mmd_laplace", "mmd", {"loss.mmd.kernel=laplace", "loss.mmd.gamma=0.5"}},
+    {"mmd_gauss", "mmd", {"loss.mmd.kernel=gauss", "loss.mmd.gamma=0.75"}},
+    {"mmd_one", "mmd", {"loss.mmd.kernel=laplace", "loss.mmd.gamma=0.5"}},
+    {"mmd_equal", "mmd", {"loss.mmd.kernel=laplace", "loss.mmd.gamma=0.5"}},
+    {"uniformity", "uniformity", {NULL}},
+    {"uniformity_one", "uniformity", {NULL}},
+    {"uniformity_16", "uniformity", {NULL}},
+    {"diversity", "diversity", {NULL}},
+    {"diversity_one", "diversity", {NULL}},
+    {"diversity_16", "diversity", {NULL}},
+};
+
 #define ASM(name, ...)                                                                                                            \
   {                                                                                                                               \
     name, "asm", {                                                                                                                \
@@ -76,6 +109,21 @@ static const module_case asm_cases[] = {
     {"tal", "tal", {"loss.asm.margin=0.375", "loss.asm.temperature=0.125"}},
 };
 
+#define ATTENDS "esa.heads=2", "esa.head_width=8", "esa.depth=2"
+
+static const module_case esa_cases[] = {
+    {"esa_query", "esa_query", {ATTENDS}},
+    {"esa_pie", "esa_pie", {NULL}},
+    {"esa_topk", "esa_topk", {"esa.set_size=3", "esa.image_ratio=0.75"}},
+    {"esa_topk_few", "esa_topk", {"esa.set_size=3", "esa.image_ratio=0.25"}},
+    {"esa_cluster", "esa_cluster", {NULL}},
+    {"esa_decoder", "esa_decoder", {ATTENDS}},
+};
+
+static const module_case match_cases[] = {
+    {"match", "match", {"imfi.taps=[6, 12]", "loss.match.negative=hard", "loss.mlm.layers=1"}},
+};
+
 /* A golden file each. */
 static const struct {
   const char *golden;
@@ -83,7 +131,10 @@ static const struct {
   size_t count;
 } tables[] = {
     {"modules", cases, sizeof cases / sizeof *cases},
+    {"match", match_cases, sizeof match_cases / sizeof *match_cases},
+    {"modules_sets", set_cases, sizeof set_cases / sizeof *set_cases},
     {"modules_asm", asm_cases, sizeof asm_cases / sizeof *asm_cases},
+    {"modules_esa", esa_cases, sizeof esa_cases / sizeof *esa_cases},
 };
 enum { TABLES = sizeof tables / sizeof *tables };
 
@@ -198,6 +249,15 @@ Test(modules, wrong_inputs_are_named) {
   cr_assert_eq(xr_module_run(sdm, config, &how), XR_BAD_INPUT);
   cr_assert(strstr(xr_message(), "identity.npy holds f32, expected are whole numbers"), "%s", xr_message());
   cr_assert_null(xr_module_find("nothing"));
+
+  path_of(path, in.root, "similarity");
+  cr_assert_eq(xr_npy_write(path, XR_F32, 2, (int64_t[]){3, 3}, values), XR_OK);
+  path_of(path, in.root, "identity");
+  cr_assert_eq(xr_npy_write(path, XR_I32, 1, (int64_t[]){3}, values), XR_OK);
+  path_of(path, in.root, "text");
+  cr_assert_eq(unlink(path), 0);
+  cr_assert_eq(xr_module_run(xr_module_find("asm"), config, &how), XR_BAD_ARGUMENT);
+  cr_assert(strstr(xr_message(), "asm: margins of this kind and source need the text feature"), "%s", xr_message());
   xr_config_free(config);
   scratch_remove(&in);
   scratch_remove(&out);

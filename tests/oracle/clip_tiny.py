@@ -88,4 +88,5 @@ def main():
     print({k: f"{v.item():.2e} of {golden[k[:-10]].abs().max():.2f}" for k, v in golden.items() if k.endswith("naive_f32")})
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -54,6 +54,9 @@ scores = np.array([[0.9, 0.8, 0.3, 0.5, 0.4], [0.1, 0.7, 0.6, 0.2, 0.3]], np.flo
 save("features_query", np.eye(2), np.float16)
 save("features_gallery", np.ascontiguousarray(scores.T), np.float32)
 
+# W1's gallery without its last item; all of it; its first two.
+save("w1_trials", [[1, 1, 1, 1, 0], [1, 1, 1, 1, 1], [1, 1, 0, 1, 0]], np.bool_)
+
 # Sets of two equal rows: every kind of similarity is the cosine of the features.
 save("sets_query", np.repeat(np.eye(2)[:, None], 2, 1), np.float16)
 save("sets_gallery", np.repeat(scores.T[:, None], 2, 1), np.float32)

@@ -37,19 +37,36 @@ train measured
 for key in bytes_per_second flop_per_second; do
   grep -qE "\"$key\": [1-9][0-9]{6}" measured/environment.json || { cat measured/environment.json; fail "no $key"; }
 done
-sed -i 's/"bytes_per_second": [^,]*/"bytes_per_second": 2e9/; s/"flop_per_second": [^,]*/"flop_per_second": 1e12/' measured/environment.json
+"$XREID" plan given/config.yaml --tflops 100000 --bandwidth 20000 --json plan.json >/dev/null # no step is faster than that
+fastest=$(sed -n 's/.*"floor_seconds": \([-0-9.e+]*\).*/\1/p' plan.json)
+remember() { sed -i "s/\"bytes_per_second\": [^,]*/\"bytes_per_second\": $2/; s/\"flop_per_second\": [^,]*/\"flop_per_second\": $3/" "$1/environment.json"; }
+remember measured 20000000000000 1e17
 "$XREID" train "$config" "${small[@]}" train.epochs=3 train.max_steps=12 --device cpu --out measured --resume >/dev/null 2>resumed.log || { cat resumed.log; fail "resuming"; }
-grep -q '"bytes_per_second": 2000000000' measured/environment.json || { cat measured/environment.json; fail "resuming measured again"; }
+grep -q '"bytes_per_second": 20000000000000' measured/environment.json || { cat measured/environment.json; fail "resuming measured again"; }
 sed -i -n '/"step": *\([789]\|1[0-2]\),/p' measured/metrics.jsonl
-shares measured "$floor"
+shares measured "$fastest"
 
 # another number of threads is another speed; a build without OpenMP has one thread only, as has a machine with one core
 threads=$(sed -n 's/.*"threads": *\([0-9]*\).*/\1/p' measured/environment.json | head -n 1)
 if [ "$threads" != 1 ]; then
   "$XREID" train "$config" "${small[@]}" train.epochs=3 train.max_steps=13 --device cpu --out measured --resume --threads 1 >/dev/null 2>resumed.log ||
     { cat resumed.log; fail "resuming"; }
-  ! grep -q '"bytes_per_second": 2000000000' measured/environment.json || fail "the speed of other threads was taken"
+  ! grep -q '"bytes_per_second": 20000000000000' measured/environment.json || fail "the speed of other threads was taken"
 fi
+
+# a peak that steps exceed was measured too low: it is raised to what they prove, once it is far off with a message
+train slow
+remember slow 1000000 1e6
+"$XREID" train "$config" "${small[@]}" train.epochs=3 train.max_steps=12 --device cpu --out slow --resume >/dev/null 2>slow.log || { cat slow.log; fail "resuming"; }
+grep -qE 'Steps are [0-9.e+]+ times as fast as the measured peak allows: 100 % of peak are now' slow.log || { cat slow.log; fail "nobody says that the peak was raised"; }
+grep -q '"raised_by_a_step": true' slow/environment.json || { cat slow/environment.json; fail "the raised peak is not remembered"; }
+! grep -q '"bytes_per_second": 1000000[,.]' slow/environment.json || { cat slow/environment.json; fail "the peak is as it was"; }
+[ "$(grep -oE '[0-9]+ % of peak  ' slow.log | sort -n | tail -n 1)" = "100 % of peak  " ] || { cat slow.log; fail "the fastest step is at 100 %"; }
+
+# one that was given stays, whatever steps prove
+train low train.peak_tflop_per_second=1e-6 train.peak_gb_per_second=1e-3
+! grep -q 'as fast as the measured peak' low.log || fail "a given peak was raised"
+grep -qE '[0-9]{3,} % of peak  ' low.log || { cat low.log; fail "no share above 100 %"; }
 
 # a device without room for the measurement: training goes on and says so
 if [[ $("$XREID" info) == *"emulated device"* ]]; then

@@ -9,8 +9,10 @@
  *   L_i   = R over negatives j of [m_ij - pos_i + S_ij]+
  *   loss  = 1/2 (mean over the B images of L_i + mean over the B texts of L_i)
  *
- *   reduction  hardest: the largest hinge.  sum: the sum of the hinges.  lse: [tau log sum_j exp((S_ij + m_ij) / tau) - pos_i]+ in place of
- * R positives  paired: pos = S_ii.  all_same_pid: the own, its equivalents and all of the same identity, alpha = 1 / their number.
+ *   reduction  hardest: the largest hinge.  sum: the sum of the hinges.
+ *              lse: L_i = [tau log sum_j exp((S_ij + m_ij) / tau) - pos_i]+
+ *   positives  paired: pos = S_ii.
+ *              all_same_pid: the own, its equivalents and all of the same identity, alpha = 1 / their number.
  *              all_same_pid_soft: alpha = softmax over them of S_ip / tau, a constant to the gradient
  *
  * An anchor without negatives adds 0. Of equal hinges the one of the lowest j is the hardest. Margins are constants to the gradient, and so
@@ -37,14 +39,18 @@
  * of 1; backward scales it: dS = dloss * gradient. A NaN in what an anchor reads of S and C makes the loss NaN.
  *
  * What is published, and what is a reading of it:
- *   neg_sem      "Embedding set alignment with an adaptive semantic margin" is published without its formula here: a reconstruction.
+ *
+ *   neg_sem      The paper on embedding sets (docs/methods/esa.md) names the margin, but its formula is not public: a reconstruction.
  *   pos_ratio    Ding et al., "Semantically self-aligned network", 2021: (1 + min(1, semi / pos)) m / 2 is the margin of its weakly
- * positive pairs. That it serves the anchor's own pair is our reading. quality      after "SCMM", arXiv 2304.02278: margins that follow the
- * captions' quality; length as quality and the line are our reading. commonality  after Park et al., arXiv 2501.00318: margins that shrink
- * with what two identities have in common; the estimate is ours. asmr         Jeong et al., "ASMR: learning attribute-based person search
- * with adaptive semantic margin regularizer", 2021: the regression and y are its; d is there a weighted difference of attributes, for which
- * captions' embeddings stand in here. fixed        Faghri et al., "VSE++", 2018 (hardest, and sum), with one margin. Kind fixed with lse
- * and all_same_pid_soft is 1 / 2B of the triplet alignment loss of Qin et al., "RDE", 2024.
+ *                positive pairs. That it serves the anchor's own pair is our reading.
+ *   quality      After SCMM, arXiv 2304.02278: margins that follow the captions' quality. Length as quality, and the line, are ours.
+ *   commonality  After Park et al., arXiv 2501.00318: margins that shrink with what two identities have in common. The estimate is
+ *                ours.
+ *   asmr         Jeong et al., "ASMR", 2021: the regression and y are published. There d is a weighted difference of attributes, for
+ *                which the distance of captions' embeddings stands in here.
+ *   fixed        Faghri et al., "VSE++", 2018: hardest, and sum, with one margin.
+ *
+ * Kind fixed with lse and all_same_pid_soft is 1 / 2B of the triplet alignment loss of Qin et al., "RDE", 2024.
  *
  * 1 <= B < 2^30; margins >= 0, margin_min <= margin_max; tau > 0 where lse or soft reads it; distance_scale > 0. */
 #pragma once
