@@ -24,6 +24,7 @@ def command(*arguments):
     return subprocess.run([COMMAND, *arguments], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
 
 
+xreid.set_log_level(0)
 paths = open("out.run/images.txt").read().splitlines()
 sentences = ["a man in a red shirt", "ein Mann mit grüner Hose"]
 assert command("--version").split()[1] == xreid.version()
@@ -69,10 +70,11 @@ ids = np.arange(len(paths)) // 5
 with xreid.Writer("mine.index", width=16, shard_rows=20) as writer:
     for first in range(0, len(paths), 7):
         writer.add(images[first : first + 7].astype(np.float64), paths=paths[first : first + 7], ids=ids[first : first + 7])
+assert np.array_equal(xreid.Index("mine.index").search(texts, top=7)[0], rows)
 with xreid.Writer("mine.index", width=16) as writer:
     writer.add(images[:2])
 mine = xreid.Index("mine.index")
-assert len(mine) == len(paths) + 2 and np.array_equal(mine.search(texts, top=5)[0], xreid.Index("module.index").search(texts, top=5)[0])
+assert len(mine) == len(paths) + 2 and mine.search(images[:1], top=2)[0].tolist() == [[0, len(paths)]]
 assert mine.path(3) == paths[3] and mine.id(7) == 1 and mine.path(len(paths)) == "" and mine.id(len(paths)) == -1
 try:
     with xreid.Writer("lost.index", width=4) as writer:
