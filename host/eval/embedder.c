@@ -184,13 +184,7 @@ int64_t xr_embedder_width(const xr_embedder *e) { return e->config->model.embed;
 
 int64_t xr_embedder_set_size(const xr_embedder *e) { return xr_encoder_set_size(e->small.encoder ? e->small.encoder : e->full.encoder); }
 
-xr_score_rule xr_embedder_rule(const xr_embedder *e) {
-  if (!xr_embedder_set_size(e)) return (xr_score_rule){.metric = XR_COSINE};
-  return (xr_score_rule){.metric = XR_COSINE,
-                         .set_weight = (float)e->config->esa.score_weight,
-                         .set_kind = (xr_set_kind)e->config->esa.similarity,
-                         .set_sharpness = (float)e->config->esa.sharpness};
-}
+xr_score_rule xr_embedder_rule(const xr_embedder *e) { return xr_task_score_rule(&e->task); }
 
 static xr_status encode(xr_embedder *e, xr_encoder_side side, const xr_sample_source *source, float *features, float *sets) {
   const xr_encoder *encoder;
