@@ -47,6 +47,7 @@ static xr_linear arguments(const xr_node *node, const xr_run *run, int part) {
   k.dbias = bias ? offset_f32(run->din[3], first) : NULL;
   k.accumulate_dx = xr_bit(run->accumulate, part);
   k.accumulate_dweight = xr_bit(run->accumulate, 2);
+  k.accumulate_dbias = bias && xr_bit(run->accumulate, 3);
   k.workspace = run->workspace;
   return k;
 }

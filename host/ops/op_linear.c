@@ -84,6 +84,7 @@ static xr_status linear_backward(const xr_node *node, const xr_run *run) {
   k.dbias = xr_input_count(node) > 2 ? run->din[2] : NULL;
   k.accumulate_dx = xr_bit(run->accumulate, 0);
   k.accumulate_dweight = xr_bit(run->accumulate, 1);
+  k.accumulate_dbias = xr_bit(run->accumulate, 2);
   k.workspace = run->workspace ? (char *)run->workspace + dpre : NULL;
   return XR_ON(run, xr_linear_backward, &k);
 }

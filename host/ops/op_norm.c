@@ -57,6 +57,7 @@ static void set_backward(xr_layernorm *k, const xr_run *run) {
   k->dweight = run->din[1];
   k->dbias = run->din[2];
   k->accumulate_dweight = xr_bit(run->accumulate, 1);
+  k->accumulate_dbias = xr_bit(run->accumulate, 2);
   k->workspace = run->workspace;
 }
 

@@ -155,7 +155,7 @@ xr_status backward(const xr_linear *a, xr_stream stream) {
   }));
   if (!a->dbias) return XR_OK;
   return xr_launch("linear dbias", bias_kernel, xr_blocks(a->out, 32), dim3(32 * SUMMERS), 0, stream, (const float *)a->workspace,
-                   xr_linear_row_blocks(a->rows), a->out, a->dbias, a->accumulate_dweight);
+                   xr_linear_row_blocks(a->rows), a->out, a->dbias, a->accumulate_dbias);
 }
 
 } // namespace

@@ -34,15 +34,15 @@ typedef struct {
   void *pre;              /* [rows, out] or NULL: written by forward, read by backward; only when there is an activation */
   void *y;                /* [rows, out] */
   /* backward */
-  const void *dy;          /* [rows, out] */
-  void *dpre;              /* [rows, out], scratch: needed when there is an activation (then it may be the memory of dy, if y_dtype is
-                              dtype) and when y_dtype is not dtype; otherwise unused */
-  void *dx;                /* [rows, in], NULL: not wanted */
-  bool accumulate_dx;      /* add to dx instead of assigning */
-  float *dweight;          /* [out, in], NULL: not wanted (a frozen layer) */
-  float *dbias;            /* [out], NULL: not wanted */
-  bool accumulate_dweight; /* add to dweight and dbias */
-  void *workspace;         /* xr_linear_workspace() bytes, aligned to 64 (CUDA: 256); forward and backward; NULL when that is 0 */
+  const void *dy;     /* [rows, out] */
+  void *dpre;         /* [rows, out], scratch: needed when there is an activation (then it may be the memory of dy, if y_dtype is
+                         dtype) and when y_dtype is not dtype; otherwise unused */
+  void *dx;           /* [rows, in], NULL: not wanted */
+  bool accumulate_dx; /* add to dx instead of assigning */
+  float *dweight;     /* [out, in], NULL: not wanted (a frozen layer) */
+  float *dbias;       /* [out], NULL: not wanted */
+  bool accumulate_dweight, accumulate_dbias;
+  void *workspace; /* xr_linear_workspace() bytes, aligned to 64 (CUDA: 256); forward and backward; NULL when that is 0 */
 } xr_linear;
 
 /* For the products that this struct asks for: forward (y set), dx, dweight and dbias (each not NULL), whichever needs most. Only whether

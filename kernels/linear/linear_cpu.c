@@ -47,7 +47,7 @@ static void backward_rows(const xr_linear *a) {
     }
   }
   for (int64_t i = 0; partial && i < a->out; i++) {
-    float sum = a->accumulate_dweight ? a->dbias[i] : 0;
+    float sum = a->accumulate_dbias ? a->dbias[i] : 0;
     for (int block = 0; block < XR_REDUCTION_BLOCKS; block++) sum += partial[block * a->out + i];
     a->dbias[i] = sum;
   }

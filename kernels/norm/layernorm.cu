@@ -162,8 +162,9 @@ __global__ void __launch_bounds__(FOLD_THREADS) fold_kernel(xr_layernorm a, int 
   partial[part][lane] = sum;
   __syncthreads();
   if (part != 0 || i >= width) return;
-  float *out = i < a.cols ? a.dweight + i : a.dbias + (i - a.cols);
-  float total = a.accumulate_dweight ? *out : 0;
+  const bool weight = i < a.cols;
+  float *out = weight ? a.dweight + i : a.dbias + (i - a.cols);
+  float total = (weight ? a.accumulate_dweight : a.accumulate_dbias) ? *out : 0;
   for (int p = 0; p < FOLD_ROWS; p++) total += partial[p][lane];
   *out = total;
 }

@@ -30,13 +30,13 @@ typedef struct {
   void *y;                    /* [rows, cols] */
   float *mean, *rstd;         /* [rows]: forward writes, backward reads */
   /* backward: x above is s when there was a residual */
-  const void *dy;          /* [rows, cols] */
-  const void *dsum;        /* [rows, cols] or NULL: gradient that reaches s from elsewhere */
-  void *dx;                /* [rows, cols] or NULL, may be the memory of dsum */
-  bool accumulate_dx;      /* add to dx instead of assigning; then dx is not dsum */
-  float *dweight, *dbias;  /* [cols] */
-  bool accumulate_dweight; /* add to dweight and dbias */
-  float *workspace;        /* xr_layernorm_workspace() bytes, backward only */
+  const void *dy;         /* [rows, cols] */
+  const void *dsum;       /* [rows, cols] or NULL: gradient that reaches s from elsewhere */
+  void *dx;               /* [rows, cols] or NULL, may be the memory of dsum */
+  bool accumulate_dx;     /* add to dx instead of assigning; then dx is not dsum */
+  float *dweight, *dbias; /* [cols] */
+  bool accumulate_dweight, accumulate_dbias;
+  float *workspace; /* xr_layernorm_workspace() bytes, backward only */
 } xr_layernorm;
 
 enum { XR_LAYERNORM_PARTIALS = 512 }; /* at most this many partial sums of dweight and dbias */

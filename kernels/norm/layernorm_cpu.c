@@ -89,7 +89,7 @@ xr_status xr_layernorm_backward_cpu(const xr_layernorm *a) {
     for (int64_t row = block * per_block; row < end; row++) backward_row(a, row, dweight, dbias);
   }
   for (int64_t i = 0; i < n; i++) {
-    float dweight = a->accumulate_dweight ? a->dweight[i] : 0, dbias = a->accumulate_dweight ? a->dbias[i] : 0;
+    float dweight = a->accumulate_dweight ? a->dweight[i] : 0, dbias = a->accumulate_dbias ? a->dbias[i] : 0;
     for (int block = 0; block < XR_REDUCTION_BLOCKS; block++) {
       dweight += a->workspace[block * 2 * n + i];
       dbias += a->workspace[block * 2 * n + n + i];

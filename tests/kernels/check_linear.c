@@ -59,7 +59,14 @@ static const check_case gemm_cases[] = {
 };
 
 /* ---- linear layers */
-enum { WITH_BIAS = 1, TRANSPOSED = 2, F32_Y = 4, ADD = 8, IN_PLACE = 16 /* dpre in the memory of dy */ };
+enum {
+  WITH_BIAS = 1,
+  TRANSPOSED = 2,
+  F32_Y = 4,
+  ADD = 8,
+  IN_PLACE = 16 /* dpre in the memory of dy */,
+  ADD_BIAS = 32 /* to dbias alone */
+};
 
 static xr_status linear(check_run *run) {
   const int64_t rows = check_size(run, 0), in = check_size(run, 1), out = check_size(run, 2), flags = check_size(run, 4);
@@ -72,7 +79,8 @@ static xr_status linear(check_run *run) {
                  .activation = (xr_activation_kind)check_size(run, 3),
                  .weight_transposed = flags & TRANSPOSED,
                  .accumulate_dx = flags & ADD,
-                 .accumulate_dweight = flags & ADD};
+                 .accumulate_dweight = flags & ADD,
+                 .accumulate_dbias = flags & (ADD | ADD_BIAS)};
   const bool activates = a.activation != XR_ACTIVATION_NONE;
   a.x = check_in(run, "x", dtype, rows * in, CHECK_NORMAL);
   a.weight = check_in(run, "weight", dtype, in * out, CHECK_NORMAL);
@@ -92,7 +100,8 @@ static xr_status linear(check_run *run) {
   const bool add = flags & ADD;
   a.dx = add ? check_inout(run, "dx", dtype, rows * in, CHECK_NORMAL) : check_out(run, "dx", dtype, rows * in);
   a.dweight = add ? check_inout(run, "dweight", XR_F32, in * out, CHECK_NORMAL) : check_out(run, "dweight", XR_F32, in * out);
-  if (flags & WITH_BIAS) a.dbias = add ? check_inout(run, "dbias", XR_F32, out, CHECK_NORMAL) : check_out(run, "dbias", XR_F32, out);
+  if (flags & WITH_BIAS)
+    a.dbias = a.accumulate_dbias ? check_inout(run, "dbias", XR_F32, out, CHECK_NORMAL) : check_out(run, "dbias", XR_F32, out);
   a.workspace = check_workspace(run, xr_linear_workspace(&a));
   return CHECK_CALL(run, xr_linear_backward, &a);
 }
@@ -112,6 +121,7 @@ static const check_case linear_cases[] = {
     {{2100, 3, 40, XR_ACTIVATION_GELU, WITH_BIAS}},
     {{33, 17, 24, XR_ACTIVATION_TANH, WITH_BIAS}},
     {{20, 65, 12, XR_ACTIVATION_LOGISTIC, WITH_BIAS}},
+    {{19, 24, 40, XR_ACTIVATION_NONE, WITH_BIAS | ADD_BIAS}},
     {{0, 8, 16, XR_ACTIVATION_NONE, WITH_BIAS}},
     {{0, 8, 16, XR_ACTIVATION_GELU, WITH_BIAS}},
 };

@@ -23,13 +23,14 @@ static xr_status layernorm(check_run *run) {
   if (flags & RESIDUAL) a.x = a.sum;
   a.dy = check_in(run, "dy", dtype, n, CHECK_NORMAL);
   a.accumulate_dweight = flags & ACCUMULATE;
+  a.accumulate_dbias = flags & (ACCUMULATE | ADD_BIAS);
   a.accumulate_dx = flags & ACCUMULATE;
   if (flags & DSUM && !(flags & IN_PLACE)) a.dsum = check_in(run, "dsum", dtype, n, CHECK_NORMAL);
   if (!(flags & NO_DX))
     a.dx = flags & (ACCUMULATE | IN_PLACE) ? check_inout(run, "dx", dtype, n, CHECK_NORMAL) : check_out(run, "dx", dtype, n);
   if (flags & DSUM && flags & IN_PLACE) a.dsum = a.dx;
   a.dweight = a.accumulate_dweight ? check_inout(run, "dweight", XR_F32, cols, CHECK_NORMAL) : check_out(run, "dweight", XR_F32, cols);
-  a.dbias = a.accumulate_dweight ? check_inout(run, "dbias", XR_F32, cols, CHECK_NORMAL) : check_out(run, "dbias", XR_F32, cols);
+  a.dbias = a.accumulate_dbias ? check_inout(run, "dbias", XR_F32, cols, CHECK_NORMAL) : check_out(run, "dbias", XR_F32, cols);
   a.workspace = check_workspace(run, xr_layernorm_workspace(&a));
   return CHECK_CALL(run, xr_layernorm_backward, &a);
 }
@@ -46,6 +47,7 @@ static const check_case layernorm_cases[] = {
     {{9, 256, RESIDUAL | DSUM | IN_PLACE}},
     {{4, 257, ACCUMULATE}},
     {{7, 264, RESIDUAL | ACCUMULATE}},
+    {{7, 264, ADD_BIAS}},
     {{5, 512, NO_DX}},
     {{6, 520, DSUM}},
     {{130, 768, RESIDUAL | DSUM}},

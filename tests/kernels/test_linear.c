@@ -104,7 +104,7 @@ static void run_accumulate(xr_dtype dtype, bool transposed) {
     a.dx = stored;
     a.dweight = dweight[accumulate];
     a.dbias = dbias[accumulate];
-    a.accumulate_dx = a.accumulate_dweight = accumulate;
+    a.accumulate_dx = a.accumulate_dweight = a.accumulate_dbias = accumulate;
     a.workspace = workspace_of(&a);
     cr_assert(xr_linear_backward_cpu(&a) == XR_OK, "%s", xr_message());
     for (int i = 0; i < ROWS * IN; i++) dx[accumulate][i] = dtype == XR_F32 ? ((float *)stored)[i] : xr_bf16_to_f32(((xr_bf16 *)stored)[i]);
