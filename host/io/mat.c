@@ -2,6 +2,8 @@
 
 #include <math.h>
 #include <matio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "host/base/file.h"
 
@@ -81,9 +83,34 @@ static xr_status take(const reader *r, matvar_t *v, int depth, xr_mat_value *out
   return XR_OK;
 }
 
+/* matio takes what zlib gives of a version 5 file that was cut off, and leaves the rest as it is: whether the file is complete is seen from
+ * the lengths of its elements, which follow a header of 128 bytes. Other versions keep other account of it. */
+static xr_status check_complete(const char *path) {
+  enum { HEADER = 128, TAG = 8 };
+  char *bytes;
+  size_t size;
+  XR_TRY(xr_read_file(path, &bytes, &size));
+  bool complete = true;
+  if (size >= HEADER && memcmp(bytes, "MATLAB 5.0", 10) == 0) {
+    const bool little = bytes[HEADER - 2] == 'I';
+    size_t at = HEADER;
+    while (complete && at < size) {
+      uint32_t length = 0;
+      complete = size - at >= TAG;
+      if (complete) memcpy(&length, bytes + at + 4, sizeof length);
+      if (!little) length = __builtin_bswap32(length);
+      complete = complete && length <= size - at - TAG;
+      at += TAG + length;
+    }
+  }
+  free(bytes);
+  return complete ? XR_OK : xr_fail(XR_BAD_INPUT, "%s: the file is cut off; download it again", path);
+}
+
 xr_status xr_mat_read(xr_arena *arena, const char *path, const char *variable, xr_mat_value *value) {
   const reader r = {arena, path, variable};
   if (!xr_is_file(path)) return xr_fail(XR_NOT_FOUND, "%s: there is no such file", path);
+  XR_TRY(check_complete(path));
   mat_t *file = Mat_Open(path, MAT_ACC_RDONLY);
   if (!file) return xr_fail(XR_BAD_INPUT, "%s: this is no MATLAB file, or a damaged one", path);
   matvar_t *v = Mat_VarRead(file, variable);
