@@ -13,7 +13,7 @@ static const xr_command_text text = {
     .usage = "DATASET ROOT [--quick] [--trial T] [--separate-val] [--val-holdout SHARE] [--json FILE]",
     .summary = "Counts what a data set holds, compares it with the official release, and looks at every file. Exit code 1 if anything is "
                "missing, cannot be read or is mislabelled; what is odd but usable is a warning.",
-    .example = "  xreid data check cuhk-pedes /data/CUHK-PEDES\n  xreid data check sysu-mm01 /data/SYSU-MM01 --json -"};
+    .example = "  xreid data check sysu-mm01 /data/SYSU-MM01\n  xreid data check rstpreid /data/RSTPReid --json -"};
 
 enum { FILES_PRINTED = 20 }; /* the others are in the JSON */
 

@@ -61,7 +61,7 @@ typedef struct {
   char text[1000];
 } xr_dataset_problem;
 
-enum { XR_DATASET_PROBLEMS = 16 };
+enum { XR_DATASET_PROBLEMS = 64 };
 typedef struct {
   xr_dataset_problem list[XR_DATASET_PROBLEMS];
   size_t count, errors;
