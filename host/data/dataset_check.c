@@ -7,6 +7,7 @@
 #include "host/data/dataset_build.h"
 #include "host/data/image.h"
 #include "host/data/string_ids.h"
+#include "host/data/trials.h"
 
 enum { CERTAIN_WORDS = 75 }; /* more words than this do not fit CLIP's context of 77 tokens: every word has one at least */
 
@@ -147,6 +148,20 @@ static xr_status check_all_pictures(const xr_dataset_builder *builder) {
   return xr_faults_end(&faults, XR_BAD_INPUT, builder->dataset->root, "images cannot be read", "Download them again");
 }
 
+/* Galleries that come with the data set must be of its images. */
+static xr_status check_drawn_galleries(const xr_dataset_builder *builder) {
+  const xr_dataset *d = builder->dataset;
+  const xr_split *test = &d->splits[XR_SPLIT_TEST];
+  if (!xr_has_official_draw(d) || !test->visible_count || test->visible_count == test->image_count) return XR_OK;
+  xr_trials trials;
+  const xr_status status = xr_trials_make(&trials, d, XR_SPLIT_TEST, &(xr_trials_options){.draw = XR_DRAW_OFFICIAL});
+  if (status == XR_OK) xr_trials_free(&trials);
+  if (status == XR_NO_MEMORY || status == XR_OK) return status;
+  if (status != XR_NOT_FOUND) return xr_build_problem(builder, status, "official-draw", 1);
+  xr_build_warn(builder, "official-draw", 1, "%s", xr_message());
+  return XR_OK;
+}
+
 static xr_status check_one(xr_dataset **dataset, const char *name, const char *root, const xr_dataset_options *options) {
   xr_status status = xr_dataset_open(dataset, name, root, options);
   xr_dataset_builder builder = {.dataset = *dataset, .options = options};
@@ -155,6 +170,7 @@ static xr_status check_one(xr_dataset **dataset, const char *name, const char *r
     return status;
   }
   if (options->decode) XR_TRY(check_all_pictures(&builder));
+  XR_TRY(check_drawn_galleries(&builder));
   check_lengths(&builder);
   XR_TRY(check_repeats(&builder, check_captions_repeat));
   XR_TRY(check_repeats(&builder, check_images_repeat));

@@ -5,6 +5,7 @@
  *   ROOT/test_vis/cam{1..9}/<person>/.., ROOT/test_nir/cam{1,2,4..9}/<person>/..               test images
  *   ROOT/idx/train_{vis,nir}.txt                                                               "path label"
  *   ROOT/idx/test_id.txt                                                                       the test persons
+ *   ROOT/idx/test_{vis,nir}.txt                                                                only looked at by xr_dataset_check
  *
  * test_nir/cam3 is empty in the release and not looked at, as in the authors' code. Training labels are numbered anew, in ascending order.
  * Cameras and persons are read from the end of a path: a root may be called anything. A visible and an infrared camera of one number stand
@@ -60,6 +61,17 @@ static xr_status open_train(xr_dataset_builder *builder) {
   return xr_build_labelled(builder, XR_SPLIT_TRAIN, &first, &second);
 }
 
+/* The protocol walks the folders; what the lists of test images name beyond that is missing. */
+static xr_status check_test_lists(const xr_dataset_builder *builder) {
+  static const char *const names[] = {"test_vis.txt", "test_nir.txt"};
+  for (int i = 0; i < 2; i++) {
+    char file[XR_PATH_MAX];
+    XR_TRY(xr_path_join(file, builder->source, names[i]));
+    XR_TRY(xr_check_listed(builder, file));
+  }
+  return XR_OK;
+}
+
 static xr_status open_llcm(xr_dataset_builder *builder) {
   const xr_dataset *d = builder->dataset;
   builder->source = xr_arena_format(d->arena, "%s/idx", d->root);
@@ -73,7 +85,8 @@ static xr_status open_llcm(xr_dataset_builder *builder) {
   if (!test) return XR_OK;
   XR_TRY(xr_read_ids(d->arena, builder->source, "test_id", &ids));
   XR_TRY(xr_check_camera_folders(builder, &layout));
-  return xr_build_camera_images(builder, XR_SPLIT_TEST, &ids, &layout);
+  XR_TRY(xr_build_camera_images(builder, XR_SPLIT_TEST, &ids, &layout));
+  return builder->options->problems ? check_test_lists(builder) : XR_OK;
 }
 
 /* The numbers of persons, and of all images, are the authors'. */

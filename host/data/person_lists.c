@@ -140,27 +140,38 @@ static xr_status add_line(labelled *l, const xr_label_list *list, char *text, in
   return xr_build_image(l->builder, l->split, l->builder->dataset->root, text, image);
 }
 
-static xr_status add_lines(labelled *l, const xr_label_list *list, char *text) {
+/* Calls `use` with every line that is not empty, without blanks at its end. */
+static xr_status each_line(const char *file, xr_status (*use)(void *context, char *line, int number), void *context) {
+  char *text;
+  size_t size;
+  XR_TRY(xr_read_file(file, &text, &size));
+  xr_status status = strlen(text) < size ? xr_fail(XR_BAD_INPUT, "%s: this is no text file", file) : XR_OK;
   int line = 1;
-  for (char *at = text, *next; *at; at = next, line++) {
+  for (char *at = text, *next; status == XR_OK && *at; at = next, line++) {
     next = at + strcspn(at, "\n");
     if (*next) *next++ = '\0';
     size_t length = strlen(at);
     while (length && strchr("\r \t", at[length - 1])) at[--length] = '\0';
-    if (length) XR_TRY(add_line(l, list, at, line));
+    if (length) status = use(context, at, line);
   }
-  return XR_OK;
+  free(text);
+  return status;
+}
+
+typedef struct {
+  labelled *all;
+  const xr_label_list *list;
+} one_list;
+
+static xr_status add_line_of(void *context, char *text, int line) {
+  const one_list *one = context;
+  return add_line(one->all, one->list, text, line);
 }
 
 static xr_status add_list(labelled *l, const xr_label_list *list) {
-  char *text;
-  size_t size;
   if (!xr_is_file(list->file))
     return xr_fail(XR_NOT_FOUND, "%s: there is no such file; the lists belong to the data set, unpack the complete archive", list->file);
-  XR_TRY(xr_read_file(list->file, &text, &size));
-  xr_status status = strlen(text) < size ? xr_fail(XR_BAD_INPUT, "%s: this is no text file", list->file) : add_lines(l, list, text);
-  free(text);
-  return status;
+  return each_line(list->file, add_line_of, &(one_list){l, list});
 }
 
 xr_status xr_build_labelled(xr_dataset_builder *builder, xr_split_id split, const xr_label_list *visible, const xr_label_list *infrared) {
@@ -181,6 +192,42 @@ xr_status xr_build_labelled(xr_dataset_builder *builder, xr_split_id split, cons
     status = xr_faults_end(&l.mislabelled, XR_BAD_INPUT, source, "labels contradict others", "Use the lists of the archive");
   free(l.pairs);
   return status;
+}
+
+typedef struct {
+  const xr_dataset_builder *builder;
+  const char *name;
+  xr_faults *missing;
+  size_t lines, absent;
+} listed_images;
+
+/* Missing images are reported in a second walk (`missing` is there), when it is known that the list is of this form. */
+static xr_status look_for(void *context, char *text, int line) {
+  listed_images *l = context;
+  char path[XR_PATH_MAX];
+  char *blank = strrchr(text, ' ');
+  if (blank) *blank = '\0';
+  XR_TRY(xr_path_join(path, l->builder->dataset->root, text));
+  l->lines++;
+  if (xr_is_file(path)) return XR_OK;
+  l->absent++;
+  if (l->missing) xr_fault(l->missing, "%s (%s, line %d)", text, l->name, line);
+  return XR_OK;
+}
+
+xr_status xr_check_listed(const xr_dataset_builder *builder, const char *file) {
+  if (!xr_is_file(file)) return XR_OK;
+  xr_faults missing = {.builder = builder, .kind = "missing-images"};
+  listed_images l = {.builder = builder, .name = xr_path_name(file)};
+  XR_TRY(each_line(file, look_for, &l));
+  if (l.lines && l.absent == l.lines) {
+    xr_build_warn(builder, "odd-list", l.lines, "%s: none of the %zu images that it names is below %s: the list is left aside", file,
+                  l.lines, builder->dataset->root);
+    return XR_OK;
+  }
+  l.missing = &missing;
+  XR_TRY(each_line(file, look_for, &l));
+  return xr_faults_end(&missing, XR_NOT_FOUND, builder->source, "images are missing", "Unpack the complete archive beside the lists");
 }
 
 /* The persons that the paths of a split name, ascending, without repeats. */

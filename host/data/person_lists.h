@@ -30,6 +30,10 @@ typedef struct {
  * images that do not exist, with their lines. */
 xr_status xr_build_labelled(xr_dataset_builder *builder, xr_split_id split, const xr_label_list *visible, const xr_label_list *infrared);
 
+/* Reports the images that a list of lines "PATH LABEL" names but that do not exist; a list of which no image exists is of another form,
+ * which is a warning. Lists that are not there say nothing. */
+xr_status xr_check_listed(const xr_dataset_builder *builder, const char *file);
+
 /* An error for every person that the paths of both splits name. */
 xr_status xr_check_persons_apart(const xr_dataset_builder *builder, xr_split_id a, xr_split_id b,
                                  xr_path_facts (*read)(const char *path, xr_modality modality));

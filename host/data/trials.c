@@ -57,11 +57,21 @@ typedef struct {
   size_t largest; /* most images of one person by one camera */
 } maker;
 
+static const rule *find_rule(const char *name) {
+  for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+    if (strcmp(rules[i].name, name) == 0) return &rules[i];
+  return NULL;
+}
+
+bool xr_has_official_draw(const xr_dataset *dataset) {
+  const rule *r = find_rule(dataset->name);
+  return r && r->official;
+}
+
 static xr_status check_options(maker *m) {
   const char *name = m->dataset->name;
   xr_trials_options *o = &m->options;
-  for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-    if (strcmp(rules[i].name, name) == 0) m->rule = &rules[i];
+  m->rule = find_rule(name);
   if (!m->rule) return xr_fail(XR_BAD_INPUT, "%s is no visible-infrared data set: it has no gallery draws and directions", name);
   if (!o->shots) o->shots = 1;
   if (o->direction == XR_DIRECTION_USUAL) o->direction = m->rule->usual;

@@ -61,6 +61,9 @@ typedef struct {
   int count;
 } xr_trials;
 
+/* Whether galleries come with the data set: draw may be official. */
+bool xr_has_official_draw(const xr_dataset *dataset);
+
 /* All trials of `split`, which may also be val. XR_BAD_INPUT: the data set has no such mode, draw, direction or number of shots;
  * rand_perm_cam.mat is not what it should be or counts other images than there are; the split lacks a modality or has no image of the
  * gallery's cameras. XR_NOT_FOUND: there is no rand_perm_cam.mat. options NULL: all zero. On failure there is nothing to free. */

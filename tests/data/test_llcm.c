@@ -117,6 +117,24 @@ Test(llcm, directions) {
   xr_dataset_free(d);
 }
 
+static const xr_dataset_problem *check(xr_dataset_problems *problems, const char *kind) {
+  xr_dataset *d;
+  *problems = (xr_dataset_problems){0};
+  cr_assert_eq(xr_dataset_check(&d, "llcm", root, &(xr_dataset_options){.problems = problems, .decode = true}), XR_OK, "%s", xr_message());
+  xr_dataset_free(d);
+  return find_problem(problems, kind);
+}
+
+Test(llcm, lists_of_test_images_are_held_against_the_folders) {
+  xr_dataset_problems problems;
+  cr_assert(!check(&problems, "missing-images") && problems.errors == 0, "%s", problems.list[0].text);
+  text("idx/test_vis.txt", "test_vis/cam1/0003/0003_c01_s1_f2_vis.jpg 3\ntest_vis/cam1/0003/0003_c01_s1_f9_vis.jpg 3\n");
+  cr_assert(check(&problems, "missing-images"));
+  expect_problem(&problems, "missing-images", true, 1, "0003_c01_s1_f9_vis.jpg (test_vis.txt, line 2)");
+  text("idx/test_vis.txt", "0003_c01_s1_f2_vis.jpg 3\n"); /* another form says nothing of the images */
+  cr_assert(check(&problems, "odd-list") && !find_problem(&problems, "missing-images") && problems.errors == 0);
+}
+
 static void refused(xr_status status, const char *part) {
   xr_dataset *d;
   cr_assert_eq(xr_dataset_open(&d, "llcm", root, NULL), status, "%s", xr_message());

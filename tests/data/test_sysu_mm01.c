@@ -174,7 +174,9 @@ Test(sysu_mm01, counts_of_the_release, .timeout = 250) {
   write_tree(persons, MAX_ID);
   write_permutations(&files, persons, MAX_ID);
   xr_dataset_problems problems = {0};
-  xr_dataset *d = open_tree(&(xr_dataset_options){.problems = &problems});
+  xr_dataset *d;
+  const xr_dataset_options check = {.problems = &problems};
+  cr_assert(xr_dataset_check(&d, "sysu-mm01", files.root, &check) == XR_OK, "%s", xr_message());
   cr_assert_eq(problems.count, 0, "%s", problems.list[0].text);
   expect_counts(&d->splits[XR_SPLIT_TRAIN], 395, 22258, 11909);
   expect_counts(&d->splits[XR_SPLIT_TEST], 96, 6775, 3803);
@@ -343,7 +345,9 @@ Test(sysu_mm01, check_reports_everything) {
   expect_problem(&problems, "counts", false, 2,
                  "identities, visible and infrared images are not those of the official release: train 3, 9, 4 "
                  "instead of 395, 22258, 11909; test 2, ");
-  cr_assert(reported == 3 && problems.count == 4 && problems.errors == 3, "%d, %zu", reported, problems.count);
+  expect_problem(&problems, "official-draw", false, 1, "rand_perm_cam.mat: there is no such file");
+  expect_problem(&problems, "numbering", false, 1, "cam2/0005/0009.jpg"); /* behind 0001 and 0002 */
+  cr_assert(reported == 3 && problems.count == 6 && problems.errors == 3, "%d, %zu", reported, problems.count);
   xr_dataset_free(d);
 }
 
@@ -370,6 +374,11 @@ Test(sysu_mm01, trials_that_cannot_be_made) {
   other[5].count[0] = 11;
   write_permutations(&files, other, 7);
   no_trials(d, official, XR_BAD_INPUT, "counts 11 images of person 5 by camera 1, the folder holds 12");
+  xr_dataset_problems problems = {0};
+  xr_dataset *checked;
+  cr_assert_eq(xr_dataset_check(&checked, "sysu-mm01", files.root, &(xr_dataset_options){.problems = &problems}), XR_OK);
+  expect_problem(&problems, "official-draw", true, 1, "counts 11 images of person 5");
+  xr_dataset_free(checked);
   write_permutations(&files, few, 6);
   no_trials(d, official, XR_BAD_INPUT, "counts 0 images of person 7 by camera 4, the folder holds 2");
   write_permutations(&files, few, 7);
