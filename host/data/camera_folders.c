@@ -9,13 +9,34 @@
 #include "host/base/file.h"
 #include "host/data/image.h"
 
+static int is_no_person(const struct dirent *entry) {
+  return entry->d_name[0] != '.' && !(strspn(entry->d_name, "0123456789") == 4 && !entry->d_name[4]);
+}
+
+static xr_status find_odd_folders(const char *folder, xr_faults *odd) {
+  struct dirent **entries;
+  const int count = scandir(folder, &entries, is_no_person, alphasort);
+  if (count < 0) return xr_fail(XR_IO, "%s: %s", folder, strerror(errno));
+  for (int i = 0; i < count; i++) {
+    xr_fault(odd, "%s/%s", folder, entries[i]->d_name);
+    free(entries[i]);
+  }
+  free(entries);
+  return XR_OK;
+}
+
 xr_status xr_check_camera_folders(const xr_dataset_builder *builder, const xr_camera_layout *layout) {
-  xr_faults missing = {.builder = builder, .kind = "missing-folders"};
+  xr_faults missing = {.builder = builder, .kind = "missing-folders"}, odd = {.builder = builder, .kind = "odd-folders"};
   char path[XR_PATH_MAX];
   for (size_t i = 0; i < layout->count; i++) {
     XR_TRY(xr_path_join(path, builder->dataset->root, layout->cameras[i].folder));
-    if (!xr_is_folder(path)) xr_fault(&missing, "%s", path);
+    if (!xr_is_folder(path))
+      xr_fault(&missing, "%s", path);
+    else if (builder->options->problems)
+      XR_TRY(find_odd_folders(path, &odd));
   }
+  XR_TRY(xr_faults_end(&odd, XR_BAD_INPUT, builder->dataset->root, "entries of camera folders are no person's folder",
+                       "Give them their names in the archive, four digits like 0006, or take them away"));
   return xr_faults_end(&missing, XR_NOT_FOUND, builder->dataset->root, "camera folders are missing", "Unpack the complete archive there");
 }
 

@@ -17,7 +17,7 @@ typedef struct {
   const char *form;
 } xr_camera_layout;
 
-/* Reports the folders that are missing; several make one problem. */
+/* Reports the folders that are missing; several make one problem. Where problems are gathered, also what in them is no person's folder. */
 xr_status xr_check_camera_folders(const xr_dataset_builder *builder, const xr_camera_layout *layout);
 
 /* Appends the pictures of these persons: the visible ones, then the infrared ones, each by person ascending, camera in the layout's order,

@@ -78,6 +78,9 @@ same $'cam1/0006/0015.jpg\ncam2/0006/0006.jpg' sysu-mm01 sysu --split gallery --
 expect 1 "rand_perm_cam.mat: there is no such file. It comes with SYSU-MM01" data list sysu-mm01 sysu --split gallery --draw official
 expect 1 "sysu-mm01 has no direction visible-to-infrared" data list sysu-mm01 sysu --split query --direction visible-to-infrared
 
+# methods that need captions say so
+expect 1 "data.dataset is sysu-mm01, which has no captions" train "$XREID_SOURCE/configs/quickstart.yaml" data.dataset=sysu-mm01 data.root=sysu --out run
+
 # every file that is at fault, by name; exit code 1
 rm sysu/cam4/0010/0002.jpg
 printf BM >sysu/cam4/0010/0002.jpg

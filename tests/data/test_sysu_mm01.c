@@ -333,6 +333,7 @@ Test(sysu_mm01, check_reports_everything) {
   tree_picture(&files, "cam1/0001/a.jpg");
   tree_picture(&files, "cam1/0001/00.01.jpg");
   scratch_text(&files, "cam1/0001/Thumbs.db", "x");
+  tree_picture(&files, "cam5/7/0001.jpg");
   scratch_text(&files, "cam1/0001/.hidden.jpg", "x");
   scratch_text(&files, "cam2/0005/0009.jpg", "x");
   tree_remove(&files, "cam3/0003");
@@ -345,9 +346,10 @@ Test(sysu_mm01, check_reports_everything) {
   expect_problem(&problems, "counts", false, 2,
                  "identities, visible and infrared images are not those of the official release: train 3, 9, 4 "
                  "instead of 395, 22258, 11909; test 2, ");
+  expect_problem(&problems, "odd-folders", true, 1, "/cam5/7. Give them");
   expect_problem(&problems, "official-draw", false, 1, "rand_perm_cam.mat: there is no such file");
   expect_problem(&problems, "numbering", false, 1, "cam2/0005/0009.jpg"); /* behind 0001 and 0002 */
-  cr_assert(reported == 3 && problems.count == 6 && problems.errors == 3, "%d, %zu", reported, problems.count);
+  cr_assert(reported == 3 && problems.count == 7 && problems.errors == 4, "%d, %zu", reported, problems.count);
   xr_dataset_free(d);
 }
 
