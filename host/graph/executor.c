@@ -45,6 +45,7 @@ static void bind_tick(xr_executor *e, int at) {
                   .dout_owned = tick->dout_owned,
                   .workspace = xr_executor_piece(e, tick->workspace),
                   .backend = e->plan->options.backend,
+                  .again = tick->kind == XR_TICK_RECOMPUTE,
                   .tf32 = e->options.tf32};
   e->backend->bind(e, run);
   for (int j = 0; j < node->in_count; j++) {

@@ -88,6 +88,11 @@ template <class T> xr_status launch(const char *name, void (*kernel)(xr_gem, boo
                    wide);
 }
 
+template <class T> xr_status backward(const xr_gem *a, xr_stream stream) {
+  if (a->dx) XR_TRY(launch<T>("gem backward", dx_kernel<T>, a, stream));
+  return a->dpower ? launch<T>("gem power", dpower_kernel<T>, a, stream) : XR_OK;
+}
+
 } // namespace
 
 xr_status xr_gem_forward_cuda(const xr_gem *a, xr_stream stream) {
@@ -100,10 +105,6 @@ xr_status xr_gem_forward_cuda(const xr_gem *a, xr_stream stream) {
 
 xr_status xr_gem_backward_cuda(const xr_gem *a, xr_stream stream) {
   XR_TRY(xr_gem_check(a));
-  XR_TRY(xr_for_dtype(a->dtype, "gem", [&](auto element) {
-    using T = decltype(element);
-    if (a->dx) XR_TRY(launch<T>("gem backward", dx_kernel<T>, a, stream));
-    return a->dpower ? launch<T>("gem power", dpower_kernel<T>, a, stream) : XR_OK;
-  }));
+  XR_TRY(xr_for_dtype(a->dtype, "gem", [&](auto element) { return backward<decltype(element)>(a, stream); }));
   return a->dpower ? xr_launch("gem fold", fold_kernel, 1, FOLD_THREADS, 0, stream, *a) : XR_OK;
 }
