@@ -77,7 +77,7 @@ Test(batchnorm, far_from_zero) {
   for (int c = 0; c < COLS; c++) {
     double mean, squares;
     moments(f, c, &mean, &squares);
-    cr_assert_float_eq(f->rstd[c] * sqrt(squares / ROWS + 1e-5), 1, 1e-5);
+    cr_assert_float_eq(f->rstd[c] * sqrt(squares / ROWS + 1e-5), 1, 1e-4); /* means of chunks are rounded to 2^-10 there */
     cr_assert_float_eq(f->mean[c], mean, 1e-3);
   }
   drop(f);
