@@ -155,6 +155,11 @@ static void build_esa_topk(xr_graph *g, xr_module_call *call) {
   build_esa(g, call, XR_CONFIG_ESA_TOPK, xr_cast_to(g, "score", call->in[3], XR_F32));
 }
 
+/* ---- feature maps */
+static void build_gem(xr_graph *g, xr_module_call *call) {
+  output(call, "feature", xr_gem_of(g, call->in[0], "gem", (xr_gem_options){.learned = call->size['P'] > 0}));
+}
+
 /* ---- the table */
 #define FEATURE(name, shape) \
   { name, shape, XR_MODULE_FEATURE, false }
@@ -278,6 +283,11 @@ const xr_module xr_modules[] = {
      NULL,
      {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")},
      build_uniformity},
+    {"gem",
+     "generalised-mean pooling of feature maps; with gem.p the power is learned, else it is 3",
+     NULL,
+     {FEATURE("map", "B, H, W, C"), OPTIONAL_PARAMETER("gem.p", "P")},
+     build_gem},
     {"diversity", "diversity inside embedding sets", NULL, {FEATURE("image", "A, K, D"), FEATURE("text", "B, L, D")}, build_diversity},
 };
 const int xr_module_count = sizeof xr_modules / sizeof *xr_modules;

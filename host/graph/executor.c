@@ -45,6 +45,7 @@ static void bind_tick(xr_executor *e, int at) {
                   .dout_owned = tick->dout_owned,
                   .workspace = xr_executor_piece(e, tick->workspace),
                   .backend = e->plan->options.backend,
+                  .again = tick->kind == XR_TICK_RECOMPUTE,
                   .tf32 = e->options.tf32};
   e->backend->bind(e, run);
   for (int j = 0; j < node->in_count; j++) {
@@ -181,16 +182,22 @@ static xr_status run_tick(xr_executor *e, int at) {
   if (e->node_by_node && status == XR_OK) status = e->backend->node_end(e);
   if (!e->node_by_node) e->backend->range(e, ""); /* executors that take turns must not nest their ranges */
   if (status != XR_OK) return xr_fail_in(status, "%s (%s, %s)", node->path, node->op->name, backward ? "backward" : "forward");
-  return e->options.poison ? poison_blocks(e, at, false) : XR_OK;
+  return XR_OK;
 }
+
+/* What dies with a tick is poisoned last: a value of a node that runs again for another one's sake may not outlive it. */
+static xr_status end_tick(xr_executor *e, int at) { return e->options.poison ? poison_blocks(e, at, false) : XR_OK; }
 
 xr_status xr_executor_run_tick(xr_executor *e, int at, xr_seed seed) {
   if (at == 0) XR_TRY(e->backend->place_inputs(e));
   XR_TRY(e->backend->set_scalars(e, seed, NULL));
-  return run_tick(e, at);
+  return xr_executor_queue_tick(e, at);
 }
 
-xr_status xr_executor_queue_tick(xr_executor *e, int at) { return run_tick(e, at); }
+xr_status xr_executor_queue_tick(xr_executor *e, int at) {
+  XR_TRY(run_tick(e, at));
+  return end_tick(e, at);
+}
 
 int xr_executor_tick_count(const xr_executor *e) { return e->plan->tick_count; }
 
@@ -239,6 +246,7 @@ static xr_status run_ticks(xr_executor *e, int first, int end, bool check) {
   for (int at = first; at < end; at++) {
     XR_TRY(run_tick(e, at));
     if (check) XR_TRY(check_tick(e, at));
+    XR_TRY(end_tick(e, at));
   }
   return XR_OK;
 }

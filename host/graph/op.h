@@ -36,6 +36,7 @@ typedef struct {
   const xr_seed *seed; /* of the step: key = the run's seed, counter = the step. Memory of the backend, as every pointer here */
   xr_backend backend;
   xr_stream stream; /* of the device; NULL on the CPU */
+  bool again;       /* forward of a node that ran before in this step (xr_recompute_begin): state stays as it is */
   bool tf32;        /* CUDA: products of layers in f32 may round their operands to 10 bits */
 } xr_run;
 

@@ -68,11 +68,38 @@ xr_var xr_grid_mean_of(xr_graph *g, const char *label, xr_var x, int64_t grid_he
  * length on */
 xr_var xr_token_conv_of(xr_graph *g, const char *label, xr_var x, xr_var weight, xr_var length);
 
+/* ---- feature maps [B, H, W, C] */
+typedef struct {
+  int64_t kernel, stride, pad; /* of square windows */
+} xr_max_pool_options;
+xr_var xr_max_pool_of(xr_graph *g, const char *label, xr_var x, xr_max_pool_options options);
+/* -> [B, C]: the mean of each channel */
+xr_var xr_average_pool_of(xr_graph *g, const char *label, xr_var x);
+/* -> f32 [B, C]: the generalised mean of each channel, eps 1e-12; learned: the parameter "<name>.p" [1], which starts at `power` */
+typedef struct {
+  float power; /* 0: 3 */
+  bool learned;
+} xr_gem_options;
+xr_var xr_gem_of(xr_graph *g, xr_var x, const char *name, xr_gem_options options);
+/* x f32 -> f32 [B, height, width, C]: between the centres of pixels, as PyTorch with align_corners = false */
+xr_var xr_resize_bilinear_of(xr_graph *g, const char *label, xr_var x, int64_t height, int64_t width);
+
 /* ---- normalisation */
 /* Parameters "<name>.weight" of ones and "<name>.bias" of zeros. */
 xr_var xr_layernorm_of(xr_graph *g, xr_var x, const char *name, float eps);
 /* s = x + residual and layernorm(s) in one node; *sum receives s. */
 xr_var xr_add_layernorm(xr_graph *g, xr_var x, xr_var residual, const char *name, float eps, xr_var *sum);
+/* act((x - mean) rstd weight + bias + add) of each column of x [.., D]: over all rows in training graphs, else with the running statistics.
+ * Parameters "<name>.weight" of ones and "<name>.bias" of zeros, state "<name>.running_mean" and "<name>.running_var": torchvision's names.
+ */
+typedef struct {
+  xr_var add;          /* of x's shape, or empty */
+  bool relu;           /* act is ReLU */
+  bool freeze_bias;    /* the bias stays what it is: 0, or read from a file */
+  float eps, momentum; /* 0: 1e-5 and 0.1 */
+  bool zero_weight;    /* the weight starts with zeros: a branch that adds nothing at first */
+} xr_batchnorm_options;
+xr_var xr_batchnorm_of(xr_graph *g, xr_var x, const char *name, xr_batchnorm_options options);
 /* rows of x divided by their length; the result is f32 */
 xr_var xr_l2_normalize_rows(xr_graph *g, const char *label, xr_var x);
 

@@ -284,6 +284,47 @@ static xr_var losses(xr_graph *g, const xr_var *p, xr_var *n) {
   {                                       \
     .rank = rank_, .dim = { __VA_ARGS__ } \
   }
+static xr_var batchnorm(xr_graph *g, const xr_var *p, xr_var *n) { /* its input and its result are used twice */
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), y = xr_batchnorm_of(g, x, "bn1", (xr_batchnorm_options){.freeze_bias = true});
+  return xr_add_of(g, "both", xr_batchnorm_of(g, xr_add_of(g, "sum", x, y), "bn2", (xr_batchnorm_options){.eps = 0.5f}), y);
+}
+static xr_var batchnorm_add(xr_graph *g, const xr_var *p, xr_var *n) { /* the bias keeps every ReLU away from its corner */
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), add = xr_add_broadcast(g, "shifted", xr_scale_by(g, "add", p[1], 0.125f), p[2]);
+  xr_var y = xr_batchnorm_of(g, x, "bn1", (xr_batchnorm_options){.add = add, .relu = true});
+  return xr_add_of(g, "both", y, xr_batchnorm_of(g, y, "bn2", (xr_batchnorm_options){.add = y}));
+}
+static xr_var batchnorm_again(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f);
+  xr_recompute_begin(g);
+  xr_var y = xr_batchnorm_of(g, xr_batchnorm_of(g, x, "bn1", (xr_batchnorm_options){0}), "bn2", (xr_batchnorm_options){.add = x});
+  xr_recompute_end(g);
+  return xr_activate(g, "behind", y, XR_ACTIVATION_GELU);
+}
+static xr_var max_pool(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f);
+  return xr_add_of(g, "both", xr_max_pool_of(g, "op", x, (xr_max_pool_options){3, 2, 1}),
+                   xr_max_pool_of(g, "again", x, (xr_max_pool_options){5, 2, 2}));
+}
+static xr_var average_pool(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  return xr_average_pool_of(g, "op", xr_scale_by(g, "x", p[0], 1.5f));
+}
+static xr_var positive(xr_graph *g, xr_var x) { return xr_activate(g, "logistic", x, XR_ACTIVATION_LOGISTIC); }
+static xr_var gem(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = positive(g, p[0]);
+  return xr_add_of(g, "both", xr_gem_of(g, x, "op", (xr_gem_options){0}), xr_gem_of(g, x, "gem", (xr_gem_options){2.5f, true}));
+}
+static xr_var resize_bilinear(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), y = xr_resize_bilinear_of(g, "op", x, 7, 2);
+  return xr_resize_bilinear_of(g, "back", xr_add_of(g, "both", y, xr_resize_bilinear_of(g, "again", x, 7, 2)), 3, 3);
+}
+
 static const gradient_case cases[] = {
     {"linear", 3, {SHAPE(3, 2, 3, 5), SHAPE(2, 7, 5), SHAPE(1, 7)}, linear, false},
     {"linear with quick GELU", 3, {SHAPE(2, 6, 5), SHAPE(2, 9, 5), SHAPE(1, 9)}, linear_quick_gelu, false},
@@ -338,6 +379,13 @@ static const gradient_case cases[] = {
     {"mmd of kind gauss", 2, {SHAPE(3, 2, 3, 5), SHAPE(2, 5, 5)}, mmd_gauss, true},
     {"set_spread", 1, {SHAPE(3, 2, 4, 5)}, set_spread, true},
     {"token_weights, token_pool", 2, {SHAPE(3, 3, 4, 5), SHAPE(3, 3, 4, 3)}, token_pool, false},
+    {"batchnorm", 1, {SHAPE(2, 9, 5)}, batchnorm, false},
+    {"batchnorm with a residual and ReLU", 3, {SHAPE(4, 2, 2, 3, 4), SHAPE(4, 2, 2, 3, 4), SHAPE(1, 4)}, batchnorm_add, false},
+    {"batchnorm recomputed", 1, {SHAPE(2, 9, 5)}, batchnorm_again, false},
+    {"max_pool", 1, {SHAPE(4, 2, 5, 6, 3)}, max_pool, false},
+    {"average_pool", 1, {SHAPE(4, 2, 3, 2, 5)}, average_pool, false},
+    {"gem", 1, {SHAPE(4, 2, 3, 2, 5)}, gem, false},
+    {"resize_bilinear", 1, {SHAPE(4, 2, 4, 3, 2)}, resize_bilinear, false},
     {"tanh, logistic", 1, {SHAPE(2, 5, 9)}, bounded, false},
     {"weighted_sum", 1, {SHAPE(2, 5, 3)}, losses, true},
 };
@@ -414,7 +462,7 @@ static void check_case(const gradient_case *c, bool poison) {
     memset(direction, 0, (size_t)a.elements * sizeof *direction);
     for (int i = 0; i < xr_parameter_count(f.parameters); i++) {
       const xr_parameter *p = xr_parameter_at(f.parameters, i);
-      for (int64_t k = p->offset; k < p->offset + xr_elements(p->shape); k++) {
+      for (int64_t k = p->offset; k < p->offset + xr_elements(p->shape) && !p->kind.state; k++) {
         direction[k] = xr_random_normal(&r);
         length += (double)direction[k] * (double)direction[k];
       }

@@ -123,6 +123,98 @@ Test(state, remembered_features_equal_the_kernel) {
   drop(&f, true);
 }
 
+/* ---- batchnorm */
+enum { BN_BATCH = 3, BN_COUNT = BN_BATCH * 2 * 2 * WIDTH };
+
+typedef struct {
+  xr_graph *graph;
+  xr_plan *plan;
+  xr_executor *executor;
+  xr_var x, y;
+} norm;
+
+static norm make_norm(xr_parameters *parameters, bool training, bool again) {
+  norm n = {.graph = xr_graph_new(parameters, (xr_graph_options){.name = "norm", .compute = XR_F32, .training = training})};
+  n.x = xr_input(n.graph, "x", XR_F32, XR_SHAPE(BN_BATCH, 2, 2, WIDTH));
+  if (again) xr_recompute_begin(n.graph);
+  n.y = xr_batchnorm_of(n.graph, n.x, "bn1", (xr_batchnorm_options){.freeze_bias = true});
+  n.y = xr_batchnorm_of(n.graph, n.y, "bn2", (xr_batchnorm_options){.relu = true, .add = n.x});
+  if (again) xr_recompute_end(n.graph);
+  n.y = xr_set_spread_of(n.graph, "spread",
+                         xr_l2_normalize_rows(n.graph, "unit", xr_reshape(n.graph, "rows", n.y, XR_SHAPE(BN_BATCH, 4, WIDTH))),
+                         XR_SPREAD_UNIFORMITY);
+  xr_output(n.graph, "y", n.y);
+  cr_assert(xr_graph_status(n.graph) == XR_OK, "%s", xr_message());
+  return n;
+}
+
+static void start_norm(norm *n, bool training) {
+  cr_assert(xr_plan_new(&n->plan, n->graph, training ? n->y : (xr_var){0}, (xr_plan_options){.backend = XR_CPU}) == XR_OK, "%s",
+            xr_message());
+  cr_assert(xr_plan_check(n->plan) == XR_OK, "%s", xr_message());
+  cr_assert(xr_executor_new(&n->executor, n->plan, (xr_executor_options){.poison = true}) == XR_OK, "%s", xr_message());
+  float *x = xr_executor_input(n->executor, n->x);
+  for (int i = 0; i < BN_COUNT; i++) x[i] = 2 + sinf((float)(7 * i));
+}
+
+static void drop_norm(norm *n) {
+  xr_executor_free(n->executor);
+  xr_plan_free(n->plan);
+  xr_graph_free(n->graph);
+}
+
+/* Names of torchvision's files; what an optimiser or a gradient would change is the weights and the free bias alone. */
+Test(state, batchnorm_has_its_parameters) {
+  xr_parameters *parameters = xr_parameters_new();
+  norm n = make_norm(parameters, true, false);
+  static const struct {
+    const char *name;
+    bool state;
+  } expected[] = {{"bn1.weight", false}, {"bn1.bias", true},  {"bn1.running_mean", true}, {"bn1.running_var", true},
+                  {"bn2.weight", false}, {"bn2.bias", false}, {"bn2.running_mean", true}, {"bn2.running_var", true}};
+  cr_assert_eq(xr_parameter_count(parameters), 8);
+  for (int i = 0; i < 8; i++) {
+    const int index = xr_parameter_find(parameters, expected[i].name);
+    cr_assert(index >= 0, "no parameter %s", expected[i].name);
+    cr_assert_eq(xr_parameter_at(parameters, index)->kind.state, expected[i].state, "%s", expected[i].name);
+  }
+  drop_norm(&n);
+  xr_parameters_free(parameters);
+}
+
+/* A step moves the running statistics once, also where the nodes are computed again for backward; an inference graph over the same
+ * parameters reads them and leaves them as they are. */
+Test(state, batchnorm_in_training_and_inference) {
+  float once[2][WIDTH], values[WIDTH], loss[2];
+  for (int again = 0; again < 2; again++) {
+    xr_parameters *parameters = xr_parameters_new();
+    norm n = make_norm(parameters, true, again), reads = make_norm(parameters, false, false);
+    cr_assert(xr_parameters_allocate(parameters, (xr_parameter_options){.seed = 7, .training = true}) == XR_OK, "%s", xr_message());
+    start_norm(&n, true);
+    start_norm(&reads, false);
+    const fixture f = {.parameters = parameters};
+    cr_assert(xr_executor_forward(reads.executor, (xr_seed){3, 0}) == XR_OK, "%s", xr_message());
+    const float before = *(const float *)xr_executor_value(reads.executor, reads.y);
+    cr_assert(xr_executor_step(n.executor, (xr_seed){3, 0}) == XR_OK, "%s", xr_message());
+    read(&f, XR_MASTER, "bn1.running_mean", once[again]);
+    for (int c = 0; c < WIDTH; c++) {
+      double mean = 0;
+      for (int i = c; i < BN_COUNT; i += WIDTH) mean += 2 + sin(7.0 * i);
+      cr_assert_float_eq(once[again][c], 0.1 * mean * WIDTH / BN_COUNT, 1e-6);
+    }
+    cr_assert(xr_executor_forward(reads.executor, (xr_seed){3, 0}) == XR_OK, "%s", xr_message());
+    loss[again] = *(const float *)xr_executor_value(reads.executor, reads.y);
+    cr_assert(isfinite(before) && loss[again] != before, "inference does not read what training left");
+    read(&f, XR_MASTER, "bn1.running_mean", values);
+    cr_assert_arr_eq(values, once[again], sizeof values, "inference changes the state");
+    drop_norm(&reads);
+    drop_norm(&n);
+    xr_parameters_free(parameters);
+  }
+  cr_assert_arr_eq(once[0], once[1], sizeof once[0]);
+  cr_assert_eq(loss[0], loss[1]);
+}
+
 /* Two runs of a node over the same parameters start from the same state. */
 Test(state, node_by_node_comparison) {
   fixture first = make(NULL, true), second = make(first.parameters, true);

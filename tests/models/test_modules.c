@@ -124,6 +124,11 @@ static const module_case match_cases[] = {
     {"match", "match", {"imfi.taps=[6, 12]", "loss.match.negative=hard", "loss.mlm.layers=1"}},
 };
 
+static const module_case map_cases[] = {
+    {"gem", "gem", {NULL}},
+    {"gem_learned", "gem", {NULL}},
+};
+
 /* A golden file each. */
 static const struct {
   const char *golden;
@@ -135,6 +140,7 @@ static const struct {
     {"modules_sets", set_cases, sizeof set_cases / sizeof *set_cases},
     {"modules_asm", asm_cases, sizeof asm_cases / sizeof *asm_cases},
     {"modules_esa", esa_cases, sizeof esa_cases / sizeof *esa_cases},
+    {"modules_map", map_cases, sizeof map_cases / sizeof *map_cases},
 };
 enum { TABLES = sizeof tables / sizeof *tables };
 
