@@ -124,6 +124,60 @@ static const module_case match_cases[] = {
     {"match", "match", {"imfi.taps=[6, 12]", "loss.match.negative=hard", "loss.mlm.layers=1"}},
 };
 
+#define WRT_SQUARE "loss.wrt.square=true"
+#define WRT_AGW "loss.wrt.compat=agw"
+#define ICM(name, ...)                                      \
+  {                                                         \
+    name, "icm", { __VA_ARGS__, "loss.icm.momentum=0.875" } \
+  }
+
+static const module_case vi_metric_cases[] = {
+    {"wrt", "wrt", {NULL}},
+    {"wrt_far", "wrt", {NULL}},
+    {"wrt_equal", "wrt", {NULL}},
+    {"wrt_same", "wrt", {NULL}},
+    {"wrt_alone", "wrt", {NULL}},
+    {"wrt_one", "wrt", {NULL}},
+    {"wrt_odd", "wrt", {NULL}},
+    {"wrt_agw", "wrt", {WRT_AGW}},
+    {"wrt_agw_far", "wrt", {WRT_AGW}},
+    {"wrt_agw_equal", "wrt", {WRT_AGW}},
+    {"wrt_agw_same", "wrt", {WRT_AGW}},
+    {"wrt_square", "wrt", {WRT_SQUARE, "loss.wrt.gamma=0.5", "loss.wrt.clamp=10"}},
+    {"wrt_square_cut", "wrt", {WRT_SQUARE, "loss.wrt.gamma=0.5", "loss.wrt.clamp=10"}},
+    {"wrt_square_agw", "wrt", {WRT_SQUARE, WRT_AGW}},
+    {"icm", "icm", {NULL}},
+    {"icm_uneven", "icm", {NULL}},
+    {"icm_ragged", "icm", {NULL}},
+    {"icm_coincident", "icm", {NULL}},
+    {"icm_lonely", "icm", {NULL}},
+    {"icm_single", "icm", {NULL}},
+    {"icm_blind", "icm", {NULL}},
+    {"icm_apart", "icm", {NULL}},
+    ICM("icm_raw", "loss.icm.normalize=false", "loss.icm.pull=0.5", "loss.icm.mine=0.25", "loss.icm.push=2", "loss.icm.rho=0.75"),
+    ICM("msel_uneven", "loss.icm.kind=msel"),
+    ICM("msel_coincident", "loss.icm.kind=msel"),
+    ICM("msel_lonely", "loss.icm.kind=msel"),
+    ICM("dcl_uneven", "loss.icm.kind=dcl"),
+    ICM("dcl_coincident", "loss.icm.kind=dcl"),
+    ICM("dcl_lonely", "loss.icm.kind=dcl"),
+    ICM("cluster_uneven", "loss.icm.kind=centre_cluster"),
+    ICM("cluster_coincident", "loss.icm.kind=centre_cluster"),
+    ICM("cluster_lonely", "loss.icm.kind=centre_cluster"),
+    ICM("cluster_wide", "loss.icm.kind=centre_cluster", "loss.icm.normalize=false", "loss.icm.sample_margin=2", "loss.icm.centre_margin=4"),
+    ICM("spread_uneven", "loss.icm.kind=mmd"),
+    ICM("spread_coincident", "loss.icm.kind=mmd"),
+    ICM("spread_lonely", "loss.icm.kind=mmd"),
+    ICM("spread_gauss", "loss.icm.kind=mmd", "loss.icm.kernel=gauss", "loss.icm.gamma=0.75"),
+    ICM("hc", "loss.icm.kind=hc"),
+    ICM("hc_coincident", "loss.icm.kind=hc"),
+    {"hetero_centre", "hetero_centre", {NULL}},
+    ICM("memory", "loss.icm.kind=memory"),
+    ICM("memory_new", "loss.icm.kind=memory"),
+    ICM("memory_visible", "loss.icm.kind=memory"),
+    ICM("memory_nothing", "loss.icm.kind=memory"),
+};
+
 /* A golden file each. */
 static const struct {
   const char *golden;
@@ -135,6 +189,7 @@ static const struct {
     {"modules_sets", set_cases, sizeof set_cases / sizeof *set_cases},
     {"modules_asm", asm_cases, sizeof asm_cases / sizeof *asm_cases},
     {"modules_esa", esa_cases, sizeof esa_cases / sizeof *esa_cases},
+    {"modules_vi_metric", vi_metric_cases, sizeof vi_metric_cases / sizeof *vi_metric_cases},
 };
 enum { TABLES = sizeof tables / sizeof *tables };
 
