@@ -33,17 +33,17 @@ XR_CENTRE_INLINE const float *xr_modality_centre(const xr_modality_memory *a, in
 /* One column of a class's two centres, whose samples are order[first] .. order[end - 1]. */
 XR_CENTRE_INLINE void xr_modality_column(const xr_modality_memory *a, const int32_t *order, int32_t first, int32_t end, int64_t own,
                                          const bool seen[2], int64_t column) {
-  double sum[2] = {0, 0};
-  int count[2] = {0, 0};
-  for (int32_t k = first; k < end; k++) {
-    const int side = xr_modality_side(a, order[k]);
-    sum[side] += (double)a->x[order[k] * a->width + column];
-    count[side]++;
-  }
   for (int side = 0; side < 2; side++) {
-    if (count[side] == 0) continue;
+    double sum = 0;
+    int count = 0;
+    for (int32_t k = first; k < end; k++) {
+      if (xr_modality_side(a, order[k]) != side) continue;
+      sum += (double)a->x[order[k] * a->width + column];
+      count++;
+    }
+    if (count == 0) continue;
     float *bank = &a->bank[side][own * a->width + column];
-    const float mean = (float)(sum[side] / count[side]);
+    const float mean = (float)(sum / count);
     *bank = seen[side] ? a->momentum * *bank + (1 - a->momentum) * mean : mean; /* what was never seen may hold anything */
   }
 }

@@ -18,7 +18,8 @@ static __global__ void __launch_bounds__(THREADS) distances_kernel(const xr_weig
 }
 
 /* One side of anchor i; returns how many are in it. */
-static __device__ int survey(const xr_weighted_regularized_triplet &a, int64_t i, int side, const float *squared, xr_wrt_side *s) {
+static __device__ __forceinline__ int survey(const xr_weighted_regularized_triplet &a, int64_t i, int side, const float *squared,
+                                             xr_wrt_side *s) {
   const int lane = threadIdx.x % 32;
   const bool agw = a.options.agw;
   xr_first_largest best;
@@ -49,6 +50,7 @@ static __global__ void __launch_bounds__(THREADS) anchors_kernel(const xr_weight
   if (i >= a.batch) return;
   xr_wrt_anchor r;
   int count[2];
+#pragma unroll
   for (int side = 0; side < 2; side++) count[side] = survey(a, i, side, xr_wrt_pairs(&a) + i * a.batch, &r.side[side]);
   xr_wrt_judge(&a.options, count, &r);
   if (threadIdx.x % 32 == 0) xr_wrt_anchors(&a)[i] = r;
