@@ -9,10 +9,12 @@
 #include "models/esa.h"
 #include "models/esa_embed.h"
 #include "models/esa_losses.h"
+#include "models/icm.h"
 #include "models/imfi.h"
 #include "models/match.h"
 #include "models/mlm.h"
 #include "models/spt.h"
+#include "models/wrt.h"
 
 static void output(xr_module_call *call, const char *name, xr_var v) {
   call->output_name[call->outputs] = name;
@@ -59,6 +61,23 @@ static void build_tal(xr_graph *g, xr_module_call *call) {
   const xr_config *c = call->config;
   xr_var similarity = xr_cast_to(g, "similarity", call->in[0], XR_F32);
   output(call, "loss", xr_tal_loss(g, (float)c->loss.asm_.margin, (float)c->loss.asm_.temperature, similarity, call->in[1], call->in[2]));
+}
+
+/* ---- losses of the visible-infrared methods */
+static void build_wrt(xr_graph *g, xr_module_call *call) {
+  output(call, "loss", xr_wrt_loss(g, call->in[0], call->in[1], xr_wrt_options_of(call->config)));
+}
+
+static void build_icm(xr_graph *g, xr_module_call *call) {
+  const xr_model_context context = context_of(call);
+  const xr_icm_options options = xr_icm_options_of(&context);
+  xr_var x = call->in[1].id ? xr_concat_of(g, "features", 2, call->in, 0) : call->in[0];
+  output(call, "loss", xr_icm_loss(g, x, call->in[2], call->size['V'], &options));
+}
+
+static void build_hetero_centre(xr_graph *g, xr_module_call *call) {
+  call->config->loss.icm.kind = XR_CONFIG_ICM_HC;
+  build_icm(g, call);
 }
 
 /* ---- losses on embedding sets: elements of any length, as xr_esa_embed normalises them */
@@ -176,6 +195,8 @@ static void build_gem(xr_graph *g, xr_module_call *call) {
 
 #define ESA_TENSORS FEATURE("global", "B, D"), FEATURE("tokens", "B, N, D"), OPTIONAL_INTEGER("length", "B")
 
+#define MODALITIES FEATURE("visible", "V, D"), OPTIONAL("infrared", "I, D"), INTEGER("identity", "B")
+
 const xr_module xr_modules[] = {
     {"sdm",
      "similarity distribution matching of images and texts",
@@ -268,6 +289,17 @@ const xr_module xr_modules[] = {
      "loss.asm",
      {FEATURE("similarity", "B, B"), INTEGER("identity", "B"), OPTIONAL_INTEGER("image_id", "B")},
      build_tal},
+    {"wrt",
+     "weighted regularized triplets, on features of both modalities",
+     "loss.wrt",
+     {FEATURE("features", "B, D"), INTEGER("identity", "B")},
+     build_wrt},
+    {"icm",
+     "identity-aware centre mining and its alternatives; identities of the visible samples, then of the infrared",
+     "loss.icm",
+     {MODALITIES, OPTIONAL_PARAMETER("icm.memory.visible_centres", "C, D")},
+     build_icm},
+    {"hetero_centre", "icm with kind hc", "loss.icm", {MODALITIES}, build_hetero_centre},
     {"set_similarity",
      "similarity of every image's embedding set with every text's",
      "esa",

@@ -81,6 +81,16 @@ typedef enum { XR_CONFIG_SEMANTIC_TEXT, XR_CONFIG_SEMANTIC_IMAGE, XR_CONFIG_SEMA
 typedef enum { XR_CONFIG_REDUCE_HARDEST, XR_CONFIG_REDUCE_SUM, XR_CONFIG_REDUCE_LSE } xr_config_reduction;
 typedef enum { XR_CONFIG_POSITIVES_PAIRED, XR_CONFIG_POSITIVES_ALL, XR_CONFIG_POSITIVES_SOFT } xr_config_positives;
 typedef enum { XR_CONFIG_MMD_LAPLACE, XR_CONFIG_MMD_GAUSS } xr_config_mmd;
+typedef enum { XR_CONFIG_WRT_STABLE, XR_CONFIG_WRT_AGW } xr_config_wrt;
+typedef enum {
+  XR_CONFIG_ICM_CENTRES,
+  XR_CONFIG_ICM_HC,
+  XR_CONFIG_ICM_CENTRE_CLUSTER,
+  XR_CONFIG_ICM_MSEL,
+  XR_CONFIG_ICM_DCL,
+  XR_CONFIG_ICM_MEMORY,
+  XR_CONFIG_ICM_MMD
+} xr_config_icm;
 typedef enum { XR_CONFIG_SAMPLER_RANDOM, XR_CONFIG_SAMPLER_IDENTITY } xr_config_sampler;
 typedef enum { XR_CONFIG_ADAM, XR_CONFIG_ADAMW, XR_CONFIG_SGD } xr_config_optimizer;
 typedef enum { XR_CONFIG_COSINE, XR_CONFIG_MULTISTEP, XR_CONFIG_CONSTANT } xr_config_schedule;
@@ -221,6 +231,18 @@ typedef struct {
     struct {
       double weight;
     } uniformity, diversity;
+    struct {
+      xr_config_wrt compat;
+      bool square;
+      double gamma, clamp;
+    } wrt;
+    struct {
+      xr_config_icm kind;
+      bool normalize;
+      double pull, mine, push, rho, hinge_margin, sample_margin, centre_margin, momentum;
+      xr_config_mmd kernel;
+      double gamma;
+    } icm;
   } loss;
   struct {
     double flip, erase;

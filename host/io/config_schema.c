@@ -64,6 +64,11 @@ static const cyaml_strval_t reductions[] = {
     {"hardest", XR_CONFIG_REDUCE_HARDEST}, {"sum", XR_CONFIG_REDUCE_SUM}, {"lse", XR_CONFIG_REDUCE_LSE}};
 static const cyaml_strval_t positives[] = {
     {"paired", XR_CONFIG_POSITIVES_PAIRED}, {"all_same_pid", XR_CONFIG_POSITIVES_ALL}, {"all_same_pid_soft", XR_CONFIG_POSITIVES_SOFT}};
+static const cyaml_strval_t wrt_forms[] = {{"none", XR_CONFIG_WRT_STABLE}, {"agw", XR_CONFIG_WRT_AGW}};
+static const cyaml_strval_t icm_kinds[] = {
+    {"icm", XR_CONFIG_ICM_CENTRES}, {"hc", XR_CONFIG_ICM_HC},   {"centre_cluster", XR_CONFIG_ICM_CENTRE_CLUSTER},
+    {"msel", XR_CONFIG_ICM_MSEL},   {"dcl", XR_CONFIG_ICM_DCL}, {"memory", XR_CONFIG_ICM_MEMORY},
+    {"mmd", XR_CONFIG_ICM_MMD}};
 static const cyaml_strval_t mmd_kernels[] = {{"laplace", XR_CONFIG_MMD_LAPLACE}, {"gauss", XR_CONFIG_MMD_GAUSS}};
 static const cyaml_strval_t samplers[] = {{"random", XR_CONFIG_SAMPLER_RANDOM}, {"identity", XR_CONFIG_SAMPLER_IDENTITY}};
 static const cyaml_strval_t optimizers[] = {{"adam", XR_CONFIG_ADAM}, {"adamw", XR_CONFIG_ADAMW}, {"sgd", XR_CONFIG_SGD}};
@@ -173,6 +178,8 @@ SECTION_TYPE(loss.spt) spt_type;
 SECTION_TYPE(loss.asm_) asm_type;
 SECTION_TYPE(loss.mmd) mmd_type;
 SECTION_TYPE(loss.uniformity) weight_type;
+SECTION_TYPE(loss.wrt) wrt_type;
+SECTION_TYPE(loss.icm) icm_type;
 static const cyaml_schema_field_t sdm_fields[] = {FLOAT(sdm_type, weight), FLOAT(sdm_type, temperature), FLOAT(sdm_type, semi_weight),
                                                   CYAML_FIELD_END};
 static const cyaml_schema_field_t id_fields[] = {FLOAT(id_type, weight), FLOAT(id_type, smoothing), CYAML_FIELD_END};
@@ -207,6 +214,21 @@ static const cyaml_schema_field_t mmd_fields[] = {FLOAT(mmd_type, weight), WORD(
                                                   CYAML_FIELD_END};
 static const cyaml_schema_field_t uniformity_fields[] = {FLOAT(weight_type, weight), CYAML_FIELD_END};
 #define diversity_fields uniformity_fields
+static const cyaml_schema_field_t wrt_fields[] = {WORD(wrt_type, compat, wrt_forms), BOOL(wrt_type, square), FLOAT(wrt_type, gamma),
+                                                  FLOAT(wrt_type, clamp), CYAML_FIELD_END};
+static const cyaml_schema_field_t icm_fields[] = {WORD(icm_type, kind, icm_kinds),
+                                                  BOOL(icm_type, normalize),
+                                                  FLOAT(icm_type, pull),
+                                                  FLOAT(icm_type, mine),
+                                                  FLOAT(icm_type, push),
+                                                  FLOAT(icm_type, rho),
+                                                  FLOAT(icm_type, hinge_margin),
+                                                  FLOAT(icm_type, sample_margin),
+                                                  FLOAT(icm_type, centre_margin),
+                                                  FLOAT(icm_type, momentum),
+                                                  WORD(icm_type, kernel, mmd_kernels),
+                                                  FLOAT(icm_type, gamma),
+                                                  CYAML_FIELD_END};
 static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm),
                                                    SECTION(loss_type, id),
                                                    SECTION(loss_type, mlm),
@@ -217,6 +239,8 @@ static const cyaml_schema_field_t loss_fields[] = {SECTION(loss_type, sdm),
                                                    SECTION(loss_type, mmd),
                                                    SECTION(loss_type, uniformity),
                                                    SECTION(loss_type, diversity),
+                                                   SECTION(loss_type, wrt),
+                                                   SECTION(loss_type, icm),
                                                    CYAML_FIELD_END};
 
 SECTION_TYPE(augment) augment_type;
@@ -390,6 +414,17 @@ const xr_config_rule xr_config_rules[] = {
     {.path = "loss.mmd.gamma", .minimum = 1e-4, .maximum = 1e4},
     {.path = "loss.uniformity.weight", .minimum = 0, .maximum = 1e6},
     {.path = "loss.diversity.weight", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.wrt.gamma", .minimum = 1e-4, .maximum = 1e4},
+    {.path = "loss.wrt.clamp", .minimum = 1e-2, .maximum = 1e4},
+    {.path = "loss.icm.pull", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.icm.mine", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.icm.push", .minimum = 0, .maximum = 1e6},
+    {.path = "loss.icm.rho", .minimum = 0, .maximum = 1e4},
+    {.path = "loss.icm.hinge_margin", .minimum = 0, .maximum = 1e4},
+    {.path = "loss.icm.sample_margin", .minimum = 0, .maximum = 1e4},
+    {.path = "loss.icm.centre_margin", .minimum = 0, .maximum = 1e4},
+    {.path = "loss.icm.momentum", .minimum = 0, .maximum = 0.999999},
+    {.path = "loss.icm.gamma", .minimum = 1e-4, .maximum = 1e4},
     {.path = "augment.flip", .minimum = 0, .maximum = 1},
     {.path = "augment.pad", .minimum = 0, .maximum = 1024},
     {.path = "augment.erase", .minimum = 0, .maximum = 1},

@@ -10,11 +10,13 @@
 #include "kernels/embedding_set/token_weights.h"
 #include "kernels/image/augment.h"
 #include "kernels/loss/centre/centre_alignment.h"
+#include "kernels/loss/centre/centre_mining.h"
 #include "kernels/loss/match_pairs.h"
 #include "kernels/loss/mmd.h"
 #include "kernels/loss/set_spread.h"
 #include "kernels/loss/triplet/semantic_margin.h"
 #include "kernels/loss/triplet/semi_positive_triplet.h"
+#include "kernels/loss/triplet/weighted_regularized_triplet.h"
 
 /* ---- linear maps */
 typedef struct {
@@ -205,6 +207,13 @@ xr_var xr_semantic_margin_loss(xr_graph *g, const char *label, xr_var similarity
 /* x f32 [B, D], identity i32 [B] of 0 .. classes-1 -> f32 [B, D], a constant: what is remembered of each sample's identity. Keeps the state
  * "<label>.features" [classes, D] and "<label>.seen" [classes]. */
 xr_var xr_feature_memory_of(xr_graph *g, const char *label, xr_var x, xr_var identity, int64_t classes, float momentum);
+/* x f32 [B, D] of both modalities, identity i32 [B] */
+xr_var xr_weighted_regularized_triplet_loss(xr_graph *g, const char *label, xr_var x, xr_var identity, xr_wrt_options options);
+/* x f32 [B, D], of which the first `visible` rows are visible and the others infrared; identity i32 [B] */
+xr_var xr_centre_mining_loss(xr_graph *g, const char *label, xr_var x, xr_var identity, int64_t visible, xr_mining_options options);
+/* The same inputs, identities 0 .. classes-1; kernels/loss/centre/modality_memory.h. Keeps the state "<label>.visible_centres",
+ * "<label>.infrared_centres" [classes, D] and "<label>.seen" [2, classes]. */
+xr_var xr_modality_memory_loss(xr_graph *g, const char *label, xr_var x, xr_var identity, int64_t visible, int64_t classes, float momentum);
 /* The same inputs without images -> the pairs that image-text matching learns from, i32 [3 B] each */
 typedef struct {
   xr_match_negative negative;

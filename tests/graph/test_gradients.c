@@ -265,6 +265,19 @@ static xr_var semantic_margin(xr_graph *g, const xr_var *p, xr_var *n) { /* smoo
   const xr_var none = {0};
   return xr_semantic_margin_loss(g, "op", xr_scale_by(g, "similarity", p[0], 1), none, n[0], n[1], none, options);
 }
+static xr_var wrt(xr_graph *g, const xr_var *p, xr_var *n) {
+  *n = xr_input(g, "identity", XR_I32, XR_SHAPE(7));
+  return xr_weighted_regularized_triplet_loss(g, "op", xr_scale_by(g, "x", p[0], 1.5f), *n, (xr_wrt_options){.agw = false});
+}
+static xr_var centre_mining(xr_graph *g, const xr_var *p, xr_var *n) { /* the margin keeps every hinge active */
+  *n = xr_input(g, "identity", XR_I32, XR_SHAPE(7));
+  const xr_mining_options options = {.kind = XR_MINING_ICM, .pull = 1, .mine = 0.5f, .push = 0.5f, .rho = 4};
+  return xr_centre_mining_loss(g, "op", xr_l2_normalize_rows(g, "x", p[0]), *n, 4, options);
+}
+static xr_var centre_ratio(xr_graph *g, const xr_var *p, xr_var *n) {
+  *n = xr_input(g, "identity", XR_I32, XR_SHAPE(7));
+  return xr_centre_mining_loss(g, "op", xr_l2_normalize_rows(g, "x", p[0]), *n, 4, (xr_mining_options){.kind = XR_MINING_DCL});
+}
 static xr_var token_pool(xr_graph *g, const xr_var *p, xr_var *n) { /* weights and tokens are read twice: their gradients are added to */
   *n = xr_input(g, "length", XR_I32, XR_SHAPE(3));
   xr_var x = xr_scale_by(g, "x", p[0], 1.5f), logits = xr_scale_by(g, "logits", p[1], 1);
@@ -378,6 +391,9 @@ static const gradient_case cases[] = {
     {"mmd", 2, {SHAPE(3, 2, 3, 5), SHAPE(2, 5, 5)}, mmd_laplace, true},
     {"mmd of kind gauss", 2, {SHAPE(3, 2, 3, 5), SHAPE(2, 5, 5)}, mmd_gauss, true},
     {"set_spread", 1, {SHAPE(3, 2, 4, 5)}, set_spread, true},
+    {"weighted_regularized_triplet", 1, {SHAPE(2, 7, 5)}, wrt, true},
+    {"centre_mining", 1, {SHAPE(2, 7, 5)}, centre_mining, true},
+    {"centre_mining of kind dcl", 1, {SHAPE(2, 7, 5)}, centre_ratio, true},
     {"token_weights, token_pool", 2, {SHAPE(3, 3, 4, 5), SHAPE(3, 3, 4, 3)}, token_pool, false},
     {"batchnorm", 1, {SHAPE(2, 9, 5)}, batchnorm, false},
     {"batchnorm with a residual and ReLU", 3, {SHAPE(4, 2, 2, 3, 4), SHAPE(4, 2, 2, 3, 4), SHAPE(1, 4)}, batchnorm_add, false},

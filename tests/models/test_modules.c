@@ -129,6 +129,51 @@ static const module_case map_cases[] = {
     {"gem_learned", "gem", {NULL}},
 };
 
+#define WRT_SQUARE "loss.wrt.square=true"
+#define WRT_AGW "loss.wrt.compat=agw"
+#define ICM(name, ...)                                      \
+  {                                                         \
+    name, "icm", { __VA_ARGS__, "loss.icm.momentum=0.875" } \
+  }
+
+static const module_case vi_metric_cases[] = {
+    {"wrt", "wrt", {NULL}},
+    {"wrt_far", "wrt", {NULL}},
+    {"wrt_equal", "wrt", {NULL}},
+    {"wrt_same", "wrt", {NULL}},
+    {"wrt_one", "wrt", {NULL}},
+    {"wrt_odd", "wrt", {NULL}},
+    {"wrt_agw", "wrt", {WRT_AGW}},
+    {"wrt_agw_far", "wrt", {WRT_AGW}},
+    {"wrt_agw_equal", "wrt", {WRT_AGW}},
+    {"wrt_square", "wrt", {WRT_SQUARE, "loss.wrt.gamma=0.5", "loss.wrt.clamp=10"}},
+    {"wrt_square_cut", "wrt", {WRT_SQUARE, "loss.wrt.gamma=0.5", "loss.wrt.clamp=10"}},
+    {"wrt_square_agw", "wrt", {WRT_SQUARE, WRT_AGW}},
+    {"icm", "icm", {NULL}},
+    {"icm_uneven", "icm", {NULL}},
+    {"icm_ragged", "icm", {NULL}},
+    {"icm_coincident", "icm", {NULL}},
+    {"icm_lonely", "icm", {NULL}},
+    {"icm_blind", "icm", {NULL}},
+    {"icm_apart", "icm", {NULL}},
+    ICM("icm_raw", "loss.icm.normalize=false", "loss.icm.pull=0.5", "loss.icm.mine=0.25", "loss.icm.push=2", "loss.icm.rho=0.75"),
+    ICM("msel", "loss.icm.kind=msel"),
+    ICM("msel_lonely", "loss.icm.kind=msel"),
+    ICM("dcl", "loss.icm.kind=dcl"),
+    ICM("dcl_coincident", "loss.icm.kind=dcl"),
+    ICM("cluster", "loss.icm.kind=centre_cluster"),
+    ICM("cluster_coincident", "loss.icm.kind=centre_cluster"),
+    ICM("cluster_wide", "loss.icm.kind=centre_cluster", "loss.icm.normalize=false", "loss.icm.sample_margin=2", "loss.icm.centre_margin=4"),
+    ICM("spread", "loss.icm.kind=mmd"),
+    ICM("spread_coincident", "loss.icm.kind=mmd"),
+    ICM("spread_gauss", "loss.icm.kind=mmd", "loss.icm.kernel=gauss", "loss.icm.gamma=0.75"),
+    ICM("hc", "loss.icm.kind=hc"),
+    {"hetero_centre", "hetero_centre", {NULL}},
+    ICM("memory", "loss.icm.kind=memory"),
+    ICM("memory_new", "loss.icm.kind=memory"),
+    ICM("memory_visible", "loss.icm.kind=memory"),
+};
+
 /* A golden file each. */
 static const struct {
   const char *golden;
@@ -141,6 +186,7 @@ static const struct {
     {"modules_asm", asm_cases, sizeof asm_cases / sizeof *asm_cases},
     {"modules_esa", esa_cases, sizeof esa_cases / sizeof *esa_cases},
     {"modules_map", map_cases, sizeof map_cases / sizeof *map_cases},
+    {"modules_vi_metric", vi_metric_cases, sizeof vi_metric_cases / sizeof *vi_metric_cases},
 };
 enum { TABLES = sizeof tables / sizeof *tables };
 
