@@ -26,9 +26,6 @@ static inline int64_t xr_conv2d_weight_elements(const xr_conv2d *a) { return a->
 xr_status xr_conv2d_product_cuda(const xr_conv2d *a, xr_conv_part part, xr_stream stream);
 size_t xr_conv2d_product_workspace_cuda(const xr_conv2d *a, xr_conv_part part);
 
-/* to (+)= from, `count` elements of dtype `from_dtype`, to f32. */
-xr_status xr_conv2d_widen_cuda(float *to, const void *from, xr_dtype from_dtype, int64_t count, bool accumulate, xr_stream stream);
-
 /* Bytes on the CPU for one product. */
 size_t xr_conv2d_product_workspace_cpu(const xr_conv2d *a, xr_conv_part part);
 
