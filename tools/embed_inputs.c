@@ -6,9 +6,9 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "host/base/file.h"
+#include "host/data/image.h"
 #include "host/io/text_file.h"
 
 /* ---- lists of pictures */
@@ -29,14 +29,6 @@ static xr_status add_image(xr_arena *arena, image_list *list, const xr_image_rec
 
 static xr_image_record unknown_image(const char *path) { return (xr_image_record){.path = path, .pid = -1, .camera = -1}; }
 
-static bool is_picture(const char *name) {
-  static const char *const endings[] = {".jpg", ".jpeg", ".png", ".bmp"};
-  const char *dot = strrchr(name, '.');
-  for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-    if (strcasecmp(dot, endings[i]) == 0) return true;
-  return false;
-}
-
 static int by_path(const void *a, const void *b) { return strcmp(((const xr_image_record *)a)->path, ((const xr_image_record *)b)->path); }
 
 static xr_status list_folder(xr_arena *arena, const char *folder, image_list *list) {
@@ -47,7 +39,7 @@ static xr_status list_folder(xr_arena *arena, const char *folder, image_list *li
   for (FTSENT *entry; status == XR_OK && (entry = fts_read(walk));) {
     if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR)
       status = xr_fail(XR_IO, "%s: %s", entry->fts_path, strerror(entry->fts_errno));
-    else if (entry->fts_info == FTS_F && is_picture(entry->fts_name)) {
+    else if (entry->fts_info == FTS_F && xr_is_picture_name(entry->fts_name)) {
       const xr_image_record image = unknown_image(entry->fts_path);
       status = add_image(arena, list, &image);
     }

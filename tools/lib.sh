@@ -10,7 +10,7 @@ rm -f "$log"
 
 # Debian's and Ubuntu's names; the libraries are those of cmake/Dependencies.cmake (tests/house/tools.sh compares).
 packages=(gcc g++ libc6-dev cmake ninja-build pkg-config
-  libdnnl-dev libjpeg-dev libpng-dev libyaml-dev libcyaml-dev libjansson-dev libpcre2-dev libutf8proc-dev libcairo2-dev zlib1g-dev
+  libdnnl-dev libjpeg-dev libpng-dev libyaml-dev libcyaml-dev libjansson-dev libpcre2-dev libutf8proc-dev libcairo2-dev libmatio-dev zlib1g-dev
   fonts-dejavu-core libcriterion-dev)
 
 say() { printf '%s\n' "$*"; }

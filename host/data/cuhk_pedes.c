@@ -21,13 +21,15 @@ static xr_status open_cuhk_pedes(xr_dataset_builder *builder) {
 }
 
 static const xr_known_variant two_captions = {
-    .counts = {[XR_SPLIT_TRAIN] = {11003, 34054, 68108}, [XR_SPLIT_VAL] = {1000, 3078, 6156}, [XR_SPLIT_TEST] = {1000, 3074, 6148}},
+    .counts =
+        {[XR_SPLIT_TRAIN] = {11003, 34054, 68108, 0}, [XR_SPLIT_VAL] = {1000, 3078, 6156, 0}, [XR_SPLIT_TEST] = {1000, 3074, 6148, 0}},
     .remark = "these are two captions an image; published figures mostly are of all captions, do not mix them"};
 
 const xr_dataset_adapter xr_cuhk_pedes = {
     .name = "cuhk-pedes",
     .open = open_cuhk_pedes,
     .first_id = 1,
-    .expected = {[XR_SPLIT_TRAIN] = {11003, 34054, 68126}, [XR_SPLIT_VAL] = {1000, 3078, 6158}, [XR_SPLIT_TEST] = {1000, 3074, 6156}},
+    .expected =
+        {[XR_SPLIT_TRAIN] = {11003, 34054, 68126, 0}, [XR_SPLIT_VAL] = {1000, 3078, 6158, 0}, [XR_SPLIT_TEST] = {1000, 3074, 6156, 0}},
     .variant = &two_captions,
 };

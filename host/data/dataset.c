@@ -7,7 +7,7 @@
 #include "host/base/file.h"
 #include "host/data/dataset_build.h"
 
-static const xr_dataset_adapter *const adapters[] = {&xr_cuhk_pedes, &xr_icfg_pedes, &xr_rstpreid};
+static const xr_dataset_adapter *const adapters[] = {&xr_cuhk_pedes, &xr_icfg_pedes, &xr_rstpreid, &xr_sysu_mm01, &xr_regdb, &xr_llcm};
 enum { ADAPTERS = sizeof adapters / sizeof(const xr_dataset_adapter *) };
 
 static const xr_dataset_adapter *find_adapter(const char *name) {
@@ -28,7 +28,7 @@ static xr_status unknown_name(const char *name) {
   return xr_fail(XR_BAD_INPUT, "there is no data set \"%s\"; known are: %s", name, xr_dataset_names(known, sizeof known));
 }
 
-static bool lacks_val(const xr_split_counts *expected) { return expected[XR_SPLIT_TRAIN].captions && !expected[XR_SPLIT_VAL].captions; }
+static bool lacks_val(const xr_split_counts *expected) { return expected[XR_SPLIT_TRAIN].images && !expected[XR_SPLIT_VAL].images; }
 
 size_t xr_dataset_classes(const xr_split_counts *expected, double val_holdout) {
   const size_t all = expected[XR_SPLIT_TRAIN].identities;
@@ -37,13 +37,21 @@ size_t xr_dataset_classes(const xr_split_counts *expected, double val_holdout) {
 
 static xr_status fill(xr_dataset *d, const xr_dataset_adapter *adapter, const char *root, const xr_dataset_options *options) {
   d->name = adapter->name;
+  d->infrared = adapter->infrared;
   d->root = xr_arena_copy(d->arena, root);
   if (!d->root) return XR_NO_MEMORY;
   if (!xr_is_folder(root)) return xr_fail(XR_NOT_FOUND, "%s: there is no such folder; %s should lie there", root, adapter->name);
   static const xr_dataset_options defaults = {0};
-  xr_dataset_builder builder = {
-      .dataset = d, .adapter = adapter, .options = options ? options : &defaults, .no_val = lacks_val(adapter->expected)};
+  xr_dataset_builder builder = {.dataset = d,
+                                .adapter = adapter,
+                                .options = options ? options : &defaults,
+                                .expected = adapter->expected,
+                                .no_val = lacks_val(adapter->expected)};
+  if (builder.options->trial < 0 || builder.options->trial > adapter->trials)
+    return xr_fail(XR_BAD_INPUT, "%s has no trial %d%s", adapter->name, (int)builder.options->trial,
+                   adapter->trials ? ": they are 1 to 10" : " of its own: all trials share one training set");
   xr_status status = adapter->open(&builder);
+  d->official = builder.expected;
   if (status == XR_OK) status = xr_build_finish(&builder);
   xr_build_free(&builder);
   return status;
@@ -92,4 +100,14 @@ const char *xr_split_name(xr_split_id split) {
 const xr_split_counts *xr_dataset_expected(const char *name) {
   const xr_dataset_adapter *adapter = find_adapter(name);
   return adapter ? adapter->expected : NULL;
+}
+
+bool xr_dataset_own_numbers(const char *name) {
+  const xr_dataset_adapter *adapter = find_adapter(name);
+  return adapter && adapter->own_numbers;
+}
+
+int32_t xr_dataset_trials(const char *name) {
+  const xr_dataset_adapter *adapter = find_adapter(name);
+  return adapter ? adapter->trials : 0;
 }

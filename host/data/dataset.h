@@ -2,7 +2,10 @@
  *
  * A data set is a few splits; a split is images and, for text-to-image sets, captions of those images, both in the order of the
  * official file. The training samples of a text-to-image set are the captions of its train split: an image with c captions gives
- * c samples that share an image_id. Queries of the val and test splits are all captions, the gallery is all images. */
+ * c samples that share an image_id. Queries of the val and test splits are all captions, the gallery is all images.
+ *
+ * A split of a visible-infrared set is its visible images, then its infrared ones, each in the official order. Every training identity is
+ * in both, under the same label. Queries and galleries are drawn from the test split: trials.h. */
 #pragma once
 
 #include <stdbool.h>
@@ -33,17 +36,21 @@ typedef struct {
 typedef struct {
   const xr_image_record *images;
   size_t image_count;
+  size_t visible_count; /* images[0 .. visible_count) are visible, the others infrared */
   const xr_caption_record *captions;
   size_t caption_count;
 } xr_split;
 
 typedef struct {
   const char *name, *root;
-  const char *source;         /* the annotation file, or the folder of several */
-  xr_split splits[XR_SPLITS]; /* empty where the data set has no such split */
-  int32_t identities;         /* in the train split: the number of classes */
-  const int32_t *label_pid;   /* [identities], ascending: label l is the training identity label_pid[l] */
-  xr_arena *arena;            /* owns all of the above */
+  const char *source;                     /* the annotation file, or the folder of several */
+  xr_split splits[XR_SPLITS];             /* empty where the data set has no such split */
+  bool infrared;                          /* a visible-infrared set, which has no captions */
+  int32_t trial;                          /* RegDB: of which trial the splits are, from 1; else 0 */
+  const struct xr_split_counts *official; /* [XR_SPLITS]: what the official release holds, with these options */
+  int32_t identities;                     /* in the train split: the number of classes */
+  const int32_t *label_pid;               /* [identities], ascending: label l is the training identity label_pid[l] */
+  xr_arena *arena;                        /* owns all of the above */
 } xr_dataset;
 
 /* What is wrong with a data set that can be read. An error makes training or evaluation impossible, a warning does not. */
@@ -54,10 +61,13 @@ typedef struct {
   char text[1000];
 } xr_dataset_problem;
 
-enum { XR_DATASET_PROBLEMS = 16 };
+enum { XR_DATASET_PROBLEMS = 64 };
 typedef struct {
   xr_dataset_problem list[XR_DATASET_PROBLEMS];
   size_t count, errors;
+  /* Unless NULL: called for every single file that is missing, cannot be read or is mislabelled; `text` begins with its path. */
+  void (*each_file)(void *context, const char *kind, const char *text);
+  void *context;
 } xr_dataset_problems;
 
 typedef struct {
@@ -68,6 +78,10 @@ typedef struct {
    * ascending ids: of n ids h = xr_held_out(n, val_holdout) are taken, those in the places (2i + 1) n / (2h), rounded down. It does not
    * depend on any seed, so that runs can be compared. */
   double val_holdout;
+
+  bool official_val; /* SYSU-MM01: the persons of val_id are the val split; else they are training persons, as in all published work */
+  int32_t trial;     /* RegDB: which of the ten pairs of splits, 1 .. 10; 0: the first */
+  bool decode;       /* xr_dataset_check: every image is decoded */
 
   /* NULL: errors are failures, warnings go to the log. Otherwise both are gathered here as far as the rest can be read without them. */
   xr_dataset_problems *problems;
@@ -91,16 +105,19 @@ size_t xr_split_identities(const xr_split *split);
 
 /* xr_dataset_open with options->problems (which must be there), and further warnings: captions that no usual context holds, captions that
  * stand for several persons, persons in several splits, images that stand there twice. What cannot be read at all is one more error
- * there, beside the status. */
+ * there, beside the status. Of RegDB all ten trials are looked at unless the options name one; the first is returned. */
 xr_status xr_dataset_check(xr_dataset **dataset, const char *name, const char *root, const xr_dataset_options *options);
 
 /* How many of n identities are held out: n * share rounded to the nearest, at least 1; 0 for a share of 0. */
 size_t xr_held_out(size_t identities, double share);
 
 /* What the official release holds. */
-typedef struct {
+typedef struct xr_split_counts {
   size_t identities, images, captions;
+  size_t infrared; /* of the images */
 } xr_split_counts;
+
+xr_split_counts xr_count_split(const xr_split *split);
 
 /* [XR_SPLITS], zeros where the release has no such split; NULL: the name is unknown. */
 const xr_split_counts *xr_dataset_expected(const char *name);
@@ -108,5 +125,5 @@ const xr_split_counts *xr_dataset_expected(const char *name);
 /* The training identities of the release that are left with this val_holdout. */
 size_t xr_dataset_classes(const xr_split_counts *expected, double val_holdout);
 
-/* "cuhk-pedes, icfg-pedes, rstpreid" */
+/* "cuhk-pedes, icfg-pedes, .." */
 const char *xr_dataset_names(char *list, size_t size);

@@ -7,6 +7,7 @@
 #include "host/base/file.h"
 
 enum { NAMED_FILES = 3, NAMED_FOLDERS = 8 };
+static const char missing_kind[] = "missing-images";
 
 bool xr_build_wants(const xr_dataset_builder *builder, xr_split_id split) {
   return !builder->options->splits || (builder->options->splits >> split & 1u);
@@ -53,6 +54,12 @@ xr_status xr_distinct_ids(const xr_image_record *images, size_t image_count, int
   return XR_OK;
 }
 
+xr_split_counts xr_count_split(const xr_split *split) {
+  xr_split_counts counts = {xr_split_identities(split), split->image_count, split->caption_count, 0};
+  for (size_t i = 0; i < split->image_count; i++) counts.infrared += split->images[i].modality == XR_MODALITY_INFRARED;
+  return counts;
+}
+
 size_t xr_split_identities(const xr_split *split) {
   int32_t *ids;
   size_t count;
@@ -77,7 +84,8 @@ static xr_status find_gap(const xr_dataset_builder *builder, const int32_t *ids,
 
 static xr_status check_gaps(const xr_dataset_builder *builder) {
   const xr_split_builder *train = &builder->splits[XR_SPLIT_TRAIN];
-  if (builder->options->allow_gaps || !xr_build_wants(builder, XR_SPLIT_TRAIN) || !train->image_count) return XR_OK;
+  if (builder->adapter->sparse_ids || builder->options->allow_gaps || !xr_build_wants(builder, XR_SPLIT_TRAIN) || !train->image_count)
+    return XR_OK;
   int32_t *ids;
   size_t count;
   XR_TRY(xr_distinct_ids(train->images, train->image_count, &ids, &count));
@@ -101,6 +109,24 @@ static xr_status number_identities(xr_dataset_builder *builder) {
   return label_pid ? XR_OK : XR_NO_MEMORY;
 }
 
+/* A training identity that one modality lacks cannot be in a batch of both. */
+static xr_status check_pairs(const xr_dataset_builder *builder) {
+  const xr_split_builder *train = &builder->splits[XR_SPLIT_TRAIN];
+  const xr_dataset *d = builder->dataset;
+  if (!d->infrared || !xr_build_wants(builder, XR_SPLIT_TRAIN) || !train->image_count) return XR_OK;
+  bool *seen = calloc((size_t)d->identities, 2 * sizeof *seen);
+  if (!seen) return xr_fail(XR_NO_MEMORY, "out of memory: %d identities", (int)d->identities);
+  for (size_t i = 0; i < train->image_count; i++)
+    seen[2 * xr_dataset_label(d, train->images[i].pid) + (train->images[i].modality == XR_MODALITY_INFRARED)] = true;
+  xr_faults faults = {.builder = builder, .kind = "unpaired-identities"};
+  for (int32_t i = 0; i < d->identities; i++)
+    if (!seen[2 * i] || !seen[2 * i + 1])
+      xr_fault(&faults, "id %d has no %s image", (int)d->label_pid[i], seen[2 * i] ? "infrared" : "visible");
+  free(seen);
+  return xr_faults_end(&faults, XR_BAD_INPUT, builder->source, "training identities are in one modality alone",
+                       "Unpack the complete archive, or take them out of the lists");
+}
+
 typedef struct {
   size_t count;
   char files[NAMED_FILES * 200];
@@ -114,21 +140,23 @@ static void append(char *list, size_t size, const char *text) {
   snprintf(list + used, size - used, "%s%s", used ? ", " : "", text);
 }
 
-/* The part of a path that differs between files: messages are short. */
-static const char *below_root(const xr_dataset *d, const char *path) {
+const char *xr_below_root(const xr_dataset *d, const char *path) {
   const size_t length = strlen(d->root);
   if (strncmp(path, d->root, length) != 0) return path;
   return path + length + strspn(path + length, "/");
 }
 
-static void note_missing(missing_files *missing, const xr_dataset *d, const char *path) {
-  if (missing->count++ < NAMED_FILES) append(missing->files, sizeof missing->files, below_root(d, path));
+static void note_missing(missing_files *missing, const xr_dataset_builder *builder, const char *path) {
+  const xr_dataset *d = builder->dataset;
+  const xr_dataset_problems *problems = builder->options->problems;
+  if (problems && problems->each_file) problems->each_file(problems->context, missing_kind, path);
+  if (missing->count++ < NAMED_FILES) append(missing->files, sizeof missing->files, xr_below_root(d, path));
   char folder[XR_PATH_MAX];
   snprintf(folder, sizeof folder, "%.*s", (int)(xr_path_name(path) - path), path);
   if (!strcmp(folder, missing->last_folder)) return; /* records of one folder mostly follow one another */
   memcpy(missing->last_folder, folder, sizeof folder);
-  if (xr_is_folder(folder) || strstr(missing->folders, below_root(d, folder))) return;
-  if (missing->folder_count++ < NAMED_FOLDERS) append(missing->folders, sizeof missing->folders, below_root(d, folder));
+  if (xr_is_folder(folder) || strstr(missing->folders, xr_below_root(d, folder))) return;
+  if (missing->folder_count++ < NAMED_FOLDERS) append(missing->folders, sizeof missing->folders, xr_below_root(d, folder));
 }
 
 /* Looks at every file before the first epoch rather than failing in the middle of the third. */
@@ -146,7 +174,7 @@ static xr_status check_files(const xr_dataset_builder *builder) {
               : "");
     total += s->image_count;
     for (size_t i = 0; i < s->image_count; i++)
-      if (!xr_is_file(s->images[i].path)) note_missing(&missing, builder->dataset, s->images[i].path);
+      if (!xr_is_file(s->images[i].path)) note_missing(&missing, builder, s->images[i].path);
   }
   if (!total) return xr_fail(XR_BAD_INPUT, "%s: it holds no records", builder->source);
   if (!missing.count) return XR_OK;
@@ -154,7 +182,7 @@ static xr_status check_files(const xr_dataset_builder *builder) {
           total, missing.count, missing.files, missing.count > NAMED_FILES ? ", .." : "",
           missing.folder_count ? "; whole folders are missing: " : "", missing.folders, missing.folder_count > NAMED_FOLDERS ? ", .." : "",
           builder->dataset->root);
-  return xr_build_problem(builder, XR_NOT_FOUND, "missing-images", missing.count);
+  return xr_build_problem(builder, XR_NOT_FOUND, missing_kind, missing.count);
 }
 
 static xr_status move_list(xr_arena *arena, void **list, size_t count, size_t bytes, const void **out) {
@@ -174,6 +202,7 @@ xr_status xr_build_finish(xr_dataset_builder *builder) {
   XR_TRY(check_gaps(builder));
   XR_TRY(xr_build_hold_out(builder));
   XR_TRY(number_identities(builder));
+  XR_TRY(check_pairs(builder));
   XR_TRY(check_files(builder));
   for (xr_split_id split = 0; split < XR_SPLITS; split++) {
     xr_split_builder *s = &builder->splits[split];
@@ -181,6 +210,7 @@ xr_status xr_build_finish(xr_dataset_builder *builder) {
     XR_TRY(move_list(d->arena, (void **)&s->images, s->image_count, sizeof *s->images, (const void **)&out->images));
     XR_TRY(move_list(d->arena, (void **)&s->captions, s->caption_count, sizeof *s->captions, (const void **)&out->captions));
     out->image_count = s->image_count;
+    while (out->visible_count < out->image_count && out->images[out->visible_count].modality == XR_MODALITY_VISIBLE) out->visible_count++;
     out->caption_count = s->caption_count;
   }
   return XR_OK;

@@ -16,8 +16,9 @@ typedef struct {
   xr_dataset *dataset;
   const xr_dataset_adapter *adapter;
   const xr_dataset_options *options;
-  const char *source; /* the annotation file, for messages; the adapter sets it (in the data set's arena) */
-  bool no_val;        /* the release, or the form of it that was found, has no val split */
+  const xr_split_counts *expected; /* the adapter's, unless it sets others for these options */
+  const char *source;              /* the annotation file, for messages; the adapter sets it (in the data set's arena) */
+  bool no_val;                     /* the release, or the form of it that was found, has no val split */
   xr_split_builder splits[XR_SPLITS];
 } xr_dataset_builder;
 
@@ -32,11 +33,19 @@ struct xr_dataset_adapter {
   const char *name;
   xr_status (*open)(xr_dataset_builder *builder);
   int32_t first_id; /* of the training identities; some forms start from 0 in its place */
+  bool sparse_ids;  /* training identities have gaps by nature */
+  bool infrared;    /* a visible-infrared set */
+  bool own_numbers; /* train and test number their persons each from 0: an id in both says nothing */
+  int32_t trials;   /* official pairs of train and test; 0: there is one */
   xr_split_counts expected[XR_SPLITS];
   const xr_known_variant *variant; /* NULL: none is known */
 };
 
-extern const xr_dataset_adapter xr_cuhk_pedes, xr_icfg_pedes, xr_rstpreid;
+extern const xr_dataset_adapter xr_cuhk_pedes, xr_icfg_pedes, xr_rstpreid, xr_sysu_mm01, xr_regdb, xr_llcm;
+
+/* The adapter's own_numbers and trials; false and 0 for an unknown name. */
+bool xr_dataset_own_numbers(const char *name);
+int32_t xr_dataset_trials(const char *name);
 
 /* Appends an image; its image_id becomes its place in the split. `folder` + "/" + `file` is its path. */
 xr_status xr_build_image(xr_dataset_builder *builder, xr_split_id split, const char *folder, const char *file, xr_image_record image);
@@ -51,12 +60,27 @@ bool xr_build_wants(const xr_dataset_builder *builder, xr_split_id split);
  * one, else `status`. */
 xr_status xr_build_problem(const xr_dataset_builder *builder, xr_status status, const char *kind, size_t count);
 
+/* Files with the same fault: reported one by one where the options ask for it, and together as one problem that names the first few. */
+enum { XR_NAMED_FAULTS = 3 };
+typedef struct {
+  const xr_dataset_builder *builder;
+  const char *kind;
+  size_t count;
+  char first[XR_NAMED_FAULTS * 200];
+} xr_faults;
+void xr_fault(xr_faults *faults, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* XR_OK without faults; else a failure, or a problem as of xr_build_problem: "SOURCE: COUNT WHAT: the first few. REMEDY". */
+xr_status xr_faults_end(const xr_faults *faults, xr_status status, const char *source, const char *what, const char *remedy);
+
 /* To the list of problems, or to the log. */
 void xr_build_warn(const xr_dataset_builder *builder, const char *kind, size_t count, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* Warns of wanted splits whose counts are not those of the official release. */
 xr_status xr_build_compare_counts(const xr_dataset_builder *builder);
+
+/* What a path below the root is in messages. */
+const char *xr_below_root(const xr_dataset *dataset, const char *path);
 
 /* Moves the training identities that options->val_holdout asks for to the val split. */
 xr_status xr_build_hold_out(xr_dataset_builder *builder);

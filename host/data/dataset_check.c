@@ -3,8 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/base/file.h"
 #include "host/data/dataset_build.h"
+#include "host/data/image.h"
 #include "host/data/string_ids.h"
+#include "host/data/trials.h"
 
 enum { CERTAIN_WORDS = 75 }; /* more words than this do not fit CLIP's context of 77 tokens: every word has one at least */
 
@@ -117,17 +120,75 @@ static xr_status check_overlap(const xr_dataset_builder *builder, xr_split_id a,
   return status;
 }
 
-xr_status xr_dataset_check(xr_dataset **dataset, const char *name, const char *root, const xr_dataset_options *options) {
+/* Decodes every image; the messages name the files. */
+static xr_status check_pictures(const xr_split *split, xr_faults *faults) {
+  const size_t count = split->image_count;
+  char **said = calloc(count ? count : 1, sizeof *said);
+  if (!said) return xr_fail(XR_NO_MEMORY, "out of memory: %zu images", count);
+#pragma omp parallel for schedule(dynamic, 64)
+  for (size_t i = 0; i < count; i++) {
+    xr_image image;
+    if (!xr_is_file(split->images[i].path)) continue; /* reported already */
+    if (xr_image_load(&image, split->images[i].path, (xr_image_options){0}, NULL) == XR_OK)
+      xr_image_free(&image);
+    else
+      said[i] = strdup(xr_message());
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (said[i]) xr_fault(faults, "%s", said[i]);
+    free(said[i]);
+  }
+  free(said);
+  return XR_OK;
+}
+
+static xr_status check_all_pictures(const xr_dataset_builder *builder) {
+  xr_faults faults = {.builder = builder, .kind = "unreadable-images"};
+  for (int s = 0; s < XR_SPLITS; s++) XR_TRY(check_pictures(&builder->dataset->splits[s], &faults));
+  return xr_faults_end(&faults, XR_BAD_INPUT, builder->dataset->root, "images cannot be read", "Download them again");
+}
+
+/* Galleries that come with the data set must be of its images. */
+static xr_status check_drawn_galleries(const xr_dataset_builder *builder) {
+  const xr_dataset *d = builder->dataset;
+  const xr_split *test = &d->splits[XR_SPLIT_TEST];
+  if (!xr_has_official_draw(d) || !test->visible_count || test->visible_count == test->image_count) return XR_OK;
+  xr_trials trials;
+  const xr_status status = xr_trials_make(&trials, d, XR_SPLIT_TEST, &(xr_trials_options){.draw = XR_DRAW_OFFICIAL});
+  if (status == XR_OK) xr_trials_free(&trials);
+  if (status == XR_NO_MEMORY || status == XR_OK) return status;
+  if (status != XR_NOT_FOUND) return xr_build_problem(builder, status, "official-draw", 1);
+  xr_build_warn(builder, "official-draw", 1, "%s", xr_message());
+  return XR_OK;
+}
+
+static xr_status check_one(xr_dataset **dataset, const char *name, const char *root, const xr_dataset_options *options) {
   xr_status status = xr_dataset_open(dataset, name, root, options);
   xr_dataset_builder builder = {.dataset = *dataset, .options = options};
   if (status != XR_OK) {
     xr_build_problem(&builder, status, "unreadable", 1);
     return status;
   }
+  if (options->decode) XR_TRY(check_all_pictures(&builder));
+  XR_TRY(check_drawn_galleries(&builder));
   check_lengths(&builder);
   XR_TRY(check_repeats(&builder, check_captions_repeat));
   XR_TRY(check_repeats(&builder, check_images_repeat));
   XR_TRY(check_overlap(&builder, XR_SPLIT_TRAIN, XR_SPLIT_VAL));
+  if (xr_dataset_own_numbers(name)) return XR_OK;
   XR_TRY(check_overlap(&builder, XR_SPLIT_TRAIN, XR_SPLIT_TEST));
   return check_overlap(&builder, XR_SPLIT_VAL, XR_SPLIT_TEST);
+}
+
+xr_status xr_dataset_check(xr_dataset **dataset, const char *name, const char *root, const xr_dataset_options *options) {
+  xr_status status = check_one(dataset, name, root, options);
+  xr_dataset_options next = *options;
+  next.decode = false; /* the other trials are of the same images */
+  for (next.trial = 2; !options->trial && next.trial <= xr_dataset_trials(name); next.trial++) {
+    xr_dataset *other;
+    const xr_status one = check_one(&other, name, root, &next);
+    xr_dataset_free(other);
+    if (status == XR_OK) status = one;
+  }
+  return status;
 }

@@ -18,5 +18,5 @@ static xr_status open_icfg_pedes(xr_dataset_builder *builder) {
 const xr_dataset_adapter xr_icfg_pedes = {
     .name = "icfg-pedes",
     .open = open_icfg_pedes,
-    .expected = {[XR_SPLIT_TRAIN] = {3102, 34674, 34674}, [XR_SPLIT_TEST] = {1000, 19848, 19848}},
+    .expected = {[XR_SPLIT_TRAIN] = {3102, 34674, 34674, 0}, [XR_SPLIT_TEST] = {1000, 19848, 19848, 0}},
 };

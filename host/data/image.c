@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "host/base/file.h"
 #include "host/base/memory.h"
@@ -69,4 +70,12 @@ xr_status xr_image_load(xr_image *image, const char *path, xr_image_options opti
   xr_status status = xr_image_decode(image, (const uint8_t *)bytes, size, path, options, truncated);
   free(bytes);
   return status;
+}
+
+bool xr_is_picture_name(const char *name) {
+  static const char *const endings[] = {".jpg", ".jpeg", ".png", ".bmp"};
+  const char *dot = strrchr(name, '.');
+  for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
+    if (strcasecmp(dot, endings[i]) == 0) return true;
+  return false;
 }

@@ -40,6 +40,9 @@ typedef struct {
 xr_status xr_image_decode(xr_image *image, const uint8_t *bytes, size_t size, const char *name, xr_image_options options, bool *truncated);
 xr_status xr_image_load(xr_image *image, const char *path, xr_image_options options, bool *truncated);
 
+/* Whether a file is called .jpg, .jpeg, .png or .bmp, in any case. */
+bool xr_is_picture_name(const char *name);
+
 typedef enum { XR_RESIZE_NEAREST, XR_RESIZE_BILINEAR, XR_RESIZE_BICUBIC, XR_RESIZE_LANCZOS, XR_RESIZE_FILTERS } xr_resize_filter;
 
 /* Which pass comes first when both sides change; the result differs in a few roundings. Pillow 13 takes the vertical pass first when

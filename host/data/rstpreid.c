@@ -31,13 +31,13 @@ static xr_status open_rstpreid(xr_dataset_builder *builder) {
 }
 
 static const xr_known_variant early_release = {
-    .counts = {[XR_SPLIT_TRAIN] = {3901, 19505, 39010}, [XR_SPLIT_VAL] = {100, 500, 1000}, [XR_SPLIT_TEST] = {100, 500, 1000}},
+    .counts = {[XR_SPLIT_TRAIN] = {3901, 19505, 39010, 0}, [XR_SPLIT_VAL] = {100, 500, 1000, 0}, [XR_SPLIT_TEST] = {100, 500, 1000, 0}},
     .remark = "this is the split of the early release, corrected in October 2022: published figures are of the corrected one, download "
               "data_captions.json again"};
 
 const xr_dataset_adapter xr_rstpreid = {
     .name = "rstpreid",
     .open = open_rstpreid,
-    .expected = {[XR_SPLIT_TRAIN] = {3701, 18505, 37010}, [XR_SPLIT_VAL] = {200, 1000, 2000}, [XR_SPLIT_TEST] = {200, 1000, 2000}},
+    .expected = {[XR_SPLIT_TRAIN] = {3701, 18505, 37010, 0}, [XR_SPLIT_VAL] = {200, 1000, 2000, 0}, [XR_SPLIT_TEST] = {200, 1000, 2000, 0}},
     .variant = &early_release,
 };

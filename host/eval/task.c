@@ -33,6 +33,8 @@ xr_status xr_task_open(xr_task *task, const xr_config *config, unsigned splits) 
   start(task, config);
   const xr_dataset_options options = {.splits = splits, .allow_gaps = config->data.allow_gaps, .val_holdout = config->data.val_holdout};
   xr_status status = xr_dataset_open(&task->dataset, config->data.dataset, config->data.root, &options);
+  if (status == XR_OK && task->dataset->infrared)
+    status = xr_fail(XR_BAD_INPUT, "data.dataset is %s, which has no captions: the method needs a text-to-image set", config->data.dataset);
   if (status == XR_OK) status = load_tokenizer(task);
   if (status == XR_OK && !task->context.classes) task->context.classes = task->dataset->identities;
   if (status == XR_OK && task->context.classes < task->dataset->identities)

@@ -3,7 +3,7 @@
 # shellcheck source-path=SCRIPTDIR source=../support/synthetic.bash
 . "$(dirname "$0")/../support/synthetic.bash"
 [ -f "$XREID_BUILD/libxreid.so" ] || { echo "python: skipped, this build has no libxreid (the emulator)"; exit 77; }
-if nm -D "$XREID_BUILD/libxreid.so" | grep -qE '__(asan|tsan)_init'; then echo "python: skipped, the interpreter has no sanitizers"; exit 77; fi
+if grep -q '^XREID_SANITIZE:[A-Z]*=.' "$XREID_BUILD/CMakeCache.txt"; then echo "python: skipped, the interpreter has no sanitizers"; exit 77; fi
 python= # the system's has NumPy when another that stands before it has not
 for candidate in python3 /usr/bin/python3; do
   [ -n "$python" ] || ! "$candidate" -c 'import numpy' 2>/dev/null || python=$candidate

@@ -2,7 +2,7 @@
 #include "tests/kernels/check.h"
 
 /* flags */
-enum { RESIDUAL = 1, DSUM = 2, ACCUMULATE = 4, NO_DX = 8, IN_PLACE = 16 };
+enum { RESIDUAL = 1, DSUM = 2, ACCUMULATE = 4, NO_DX = 8, IN_PLACE = 16, ADD_BIAS = 32 /* to dbias alone */ };
 
 static xr_status layernorm(check_run *run) {
   const int64_t rows = check_size(run, 0), cols = check_size(run, 1), flags = check_size(run, 2), n = rows * cols;
