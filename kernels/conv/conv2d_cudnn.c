@@ -13,7 +13,7 @@
 #include "kernels/elementwise/cast.h"
 
 enum {
-  LIBRARY_BYTES = 128 << 20, /* of workspace; f32 gets more, since the library may change the order of the maps first */
+  LIBRARY_BYTES = 64 << 20, /* of workspace; f32 gets more, since the library may change the order of the maps first */
   MOST_DESCRIPTORS = 64,
   MOST_CHOICES = 32, /* engines asked for at a time */
   TENSORS = 3
