@@ -1,7 +1,7 @@
 # XREID_BACKEND: what runs kernels beside the CPU.
 #
 #   none   the CPU alone
-#   cuda   NVIDIA devices: kernels/**/*.cu by nvcc, cuBLASLt, the CUDA runtime
+#   cuda   NVIDIA devices: kernels/**/*.cu by nvcc, cuBLASLt, cuDNN, the CUDA runtime
 #   emu    the same .cu files by the C++ compiler, run by tests/emu: for tests on machines without a device
 #
 # The sources say XREID_CUDA where CUDA's interface is there, device or not.
@@ -40,11 +40,18 @@ if(XREID_BACKEND STREQUAL cuda)
     $<$<AND:$<BOOL:${XREID_WERROR}>,$<COMPILE_LANGUAGE:CUDA>>:-Werror=all-warnings;-Xcompiler=-Werror>)
   find_path(CUDNN_INCLUDE cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
   find_library(CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR})
-  if(CUDNN_INCLUDE AND CUDNN_LIBRARY)
-    target_include_directories(xreid_backend SYSTEM INTERFACE ${CUDNN_INCLUDE})
-    target_link_libraries(xreid_backend INTERFACE ${CUDNN_LIBRARY})
-    target_compile_definitions(xreid_backend INTERFACE XREID_CUDNN)
+  if(NOT CUDNN_INCLUDE OR NOT CUDNN_LIBRARY)
+    message(FATAL_ERROR "XREID_BACKEND=cuda needs cuDNN 9, and cudnn.h or libcudnn was not found. From NVIDIA's packages:\n"
+      "  apt-get install cudnn9-cuda-${CUDAToolkit_VERSION_MAJOR}\nor set CUDNN_INCLUDE and CUDNN_LIBRARY, or use XREID_BACKEND=none.")
   endif()
+  if(EXISTS ${CUDNN_INCLUDE}/cudnn_version.h)
+    file(STRINGS ${CUDNN_INCLUDE}/cudnn_version.h major REGEX "#define +CUDNN_MAJOR +[0-9]+")
+    if(NOT major MATCHES " (9|[1-9][0-9]+)$")
+      message(FATAL_ERROR "XREID_BACKEND=cuda needs cuDNN 9 or newer; ${CUDNN_INCLUDE}/cudnn_version.h says: ${major}")
+    endif()
+  endif()
+  target_include_directories(xreid_backend SYSTEM INTERFACE ${CUDNN_INCLUDE})
+  target_link_libraries(xreid_backend INTERFACE ${CUDNN_LIBRARY})
 elseif(XREID_BACKEND STREQUAL emu)
   set(CMAKE_CXX_STANDARD 17)
   set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -62,14 +69,15 @@ elseif(NOT XREID_BACKEND STREQUAL none)
 endif()
 
 # xreid_backend_sources(<list>): takes from a list of sources what this backend does not compile.
-#   *.cu, *_cuda.c   need CUDA's interface       *_cublaslt.c   needs CUDA itself; tests/emu/gemm_emu.cpp stands for it
+#   *.cu, *_cuda.c               need CUDA's interface
+#   *_cublaslt.c, *_cudnn.c      need CUDA itself; tests/emu/gemm_emu.cpp and conv_emu.cpp stand for them
 function(xreid_backend_sources variable)
   set(sources ${${variable}})
   if(XREID_BACKEND STREQUAL none)
     list(FILTER sources EXCLUDE REGEX "(\\.cu|_cuda\\.c)$")
   endif()
   if(NOT XREID_BACKEND STREQUAL cuda)
-    list(FILTER sources EXCLUDE REGEX "_cublaslt\\.c$")
+    list(FILTER sources EXCLUDE REGEX "_(cublaslt|cudnn)\\.c$")
   endif()
   if(XREID_BACKEND STREQUAL emu)
     set(cu ${sources})

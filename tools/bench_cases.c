@@ -23,7 +23,10 @@ xr_bench_sizes xr_bench_paper_sizes(int64_t batch) {
                           .masked = (batch * 15 + 3) / 4,
                           .parameters = 155262203,
                           .captions = 6156,
-                          .gallery = 3074};
+                          .gallery = 3074,
+                          .frame_height = 288,
+                          .frame_width = 144,
+                          .stem = 64};
 }
 
 xr_bench_sizes xr_bench_small_sizes(int64_t batch) {
@@ -47,7 +50,10 @@ xr_bench_sizes xr_bench_small_sizes(int64_t batch) {
                           .masked = 5,
                           .parameters = 40003,
                           .captions = 25,
-                          .gallery = 70};
+                          .gallery = 70,
+                          .frame_height = 32,
+                          .frame_width = 16,
+                          .stem = 4};
 }
 
 /* ---- values of integers */
@@ -185,6 +191,26 @@ static xr_var patchify(xr_graph *g, const xr_bench_sizes *s) {
   return xr_patchify_of(g, "op", random_tensor(g, "x", XR_SHAPE(s->batch, s->height, s->width, 3)), s->patch, s->patch);
 }
 
+/* ResNet-50, its last stage without a stride: the first convolution, and one of each kind behind it. */
+static xr_var conv(xr_graph *g, const xr_bench_sizes *s, int64_t shrink, int64_t in, xr_conv2d_options options) {
+  return xr_conv2d_of(g, random_tensor(g, "x", XR_SHAPE(s->batch, s->frame_height / shrink, s->frame_width / shrink, in)), "op", options);
+}
+static xr_var conv_stem(xr_graph *g, const xr_bench_sizes *s) {
+  return conv(g, s, 1, 3, (xr_conv2d_options){.channels = s->stem, .kernel = 7, .stride = 2, .pad = 3});
+}
+static xr_var conv_layer1(xr_graph *g, const xr_bench_sizes *s) {
+  return conv(g, s, 4, s->stem, (xr_conv2d_options){.channels = s->stem, .kernel = 3, .pad = 1});
+}
+static xr_var conv_layer2(xr_graph *g, const xr_bench_sizes *s) {
+  return conv(g, s, 4, 2 * s->stem, (xr_conv2d_options){.channels = 2 * s->stem, .kernel = 3, .stride = 2, .pad = 1});
+}
+static xr_var conv_layer3(xr_graph *g, const xr_bench_sizes *s) {
+  return conv(g, s, 16, 16 * s->stem, (xr_conv2d_options){.channels = 4 * s->stem, .kernel = 1});
+}
+static xr_var conv_layer4(xr_graph *g, const xr_bench_sizes *s) {
+  return conv(g, s, 16, 8 * s->stem, (xr_conv2d_options){.channels = 8 * s->stem, .kernel = 3, .pad = 1});
+}
+
 /* Losses end in a weighted sum, so that the loss's own gradient of 1 is not written by the operation's node. */
 static xr_var weighted(xr_graph *g, xr_var loss) { return xr_weighted_loss(g, "sum", 1, &loss, (const float[]){1}); }
 
@@ -240,6 +266,11 @@ const xr_bench_case xr_bench_cases[] = {
     {"class_token", "", class_token, NULL, false},
     {"augment", "", augment, decisions_of, true},
     {"patchify", "", patchify, NULL, true},
+    {"conv_stem", "7 x 7, stride 2", conv_stem, NULL, false},
+    {"conv_layer1", "3 x 3", conv_layer1, NULL, false},
+    {"conv_layer2", "3 x 3, stride 2", conv_layer2, NULL, false},
+    {"conv_layer3", "1 x 1", conv_layer3, NULL, false},
+    {"conv_layer4", "3 x 3", conv_layer4, NULL, false},
     {"cross_entropy", "", cross_entropy_id, classes_of, false},
     {"cross_entropy_mlm", "", cross_entropy_mlm, words_of, false},
     {"sdm", "", sdm, classes_of, false},

@@ -4,7 +4,7 @@
 
 #include "host/ops/ops.h"
 
-/* CLIP ViT-B/16 at 384 x 128 and its text tower, batch 64, 11,003 identities (CUHK-PEDES). */
+/* CLIP ViT-B/16 at 384 x 128 and its text tower, batch 64, 11,003 identities (CUHK-PEDES); ResNet-50 at 288 x 144. */
 typedef struct {
   int64_t batch;
   int64_t height, width, patch; /* of images, pixels */
@@ -15,6 +15,8 @@ typedef struct {
   int64_t masked;                        /* tokens whose word is asked for */
   int64_t parameters;                    /* of the model that an optimiser updates */
   int64_t captions, gallery;             /* of a test split */
+  int64_t frame_height, frame_width;     /* of images for a ResNet-50, pixels */
+  int64_t stem;                          /* channels behind its first convolution */
 } xr_bench_sizes;
 
 xr_bench_sizes xr_bench_paper_sizes(int64_t batch);

@@ -72,6 +72,17 @@ xr_var xr_token_conv_of(xr_graph *g, const char *label, xr_var x, xr_var weight,
 
 /* ---- feature maps [B, H, W, C] */
 typedef struct {
+  int64_t channels, kernel, stride, pad; /* of the result; the kernel is square; stride 0 means 1 */
+  bool bias;
+  float std; /* of the weight's first values; 0: for ReLU by what a kernel feeds (He et al. 2015, fan-out): sqrt(2 / (channels kernel^2)) */
+} xr_conv2d_options;
+
+/* x [B, H, W, C] -> [B, Ho, Wo, channels] with parameters "<name>.weight" [channels, kernel, kernel, C] and, if wanted, "<name>.bias" of
+ * zeros; Ho = (H + 2 pad - kernel) / stride + 1 */
+xr_var xr_conv2d_of(xr_graph *g, xr_var x, const char *name, xr_conv2d_options options);
+/* weight [O, kh, kw, C], bias [O] or empty */
+xr_var xr_conv2d_with(xr_graph *g, const char *label, xr_var x, xr_var weight, xr_var bias, int64_t stride, int64_t pad);
+typedef struct {
   int64_t kernel, stride, pad; /* of square windows */
 } xr_max_pool_options;
 xr_var xr_max_pool_of(xr_graph *g, const char *label, xr_var x, xr_max_pool_options options);

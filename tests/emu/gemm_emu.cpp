@@ -1,22 +1,13 @@
 /* Stands for kernels/linear/gemm_cublaslt.c: the CPU's product, in the order of the stream. */
 #include <cuda_runtime.h>
 
-#include <cstring>
 #include <vector>
 
 #include "kernels/linear/gemm.h"
+#include "tests/emu/tf32.h"
 
 /* Nothing beyond what xr_gemm_cpu() asks for. */
 size_t xr_gemm_workspace_cuda(const xr_gemm *) { return 0; }
-
-/* To 10 bits of fraction, ties to even: what a tensor core reads of an f32 operand. */
-static float rounded_to_tf32(float x) {
-  uint32_t bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  if ((bits & 0x7f800000u) != 0x7f800000u) bits = (bits + 0x0fffu + (bits >> 13 & 1u)) & ~0x1fffu;
-  std::memcpy(&x, &bits, sizeof x);
-  return x;
-}
 
 /* A copy of an operand of `rows` stored rows of `cols`. */
 static std::vector<float> rounded(const void *from, int64_t rows, int64_t cols, int64_t ld, int64_t batch, int64_t stride) {

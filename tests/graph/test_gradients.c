@@ -134,6 +134,18 @@ static xr_var token_conv(xr_graph *g, const xr_var *p, xr_var *n) {
   return xr_add_of(g, "both", xr_token_conv_of(g, "again", xr_add_of(g, "sum", x, y), p[1], (xr_var){0}),
                    xr_token_conv_of(g, "wide", x, p[2], *n));
 }
+/* Every kind of kernel; x, a weight and the sum have two readers. */
+static xr_var conv2d(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f), y = xr_conv2d_with(g, "op", x, p[1], p[2], 2, 1);
+  xr_var point = xr_conv2d_with(g, "point", x, p[3], (xr_var){0}, 2, 0), sum = xr_add_of(g, "sum", y, point);
+  return xr_add_of(g, "both", xr_conv2d_with(g, "again", sum, p[4], p[2], 1, 1), xr_conv2d_with(g, "product", sum, p[5], p[2], 1, 0));
+}
+static xr_var conv2d_shared_weight(xr_graph *g, const xr_var *p, xr_var *n) {
+  (void)n;
+  xr_var x = xr_scale_by(g, "x", p[0], 1.5f);
+  return xr_add_of(g, "sum", xr_conv2d_with(g, "a", x, p[1], p[2], 1, 1), xr_conv2d_with(g, "b", x, p[1], p[3], 1, 1));
+}
 static xr_var elementwise(xr_graph *g, const xr_var *p, xr_var *n) {
   (void)n;
   xr_var x = xr_activate(g, "gelu", xr_scale_by(g, "scale", p[0], -0.7f), XR_ACTIVATION_GELU);
@@ -367,6 +379,16 @@ static const gradient_case cases[] = {
     {"masked_mean", 1, {SHAPE(3, 3, 4, 5)}, masked_mean, false},
     {"grid_mean", 1, {SHAPE(3, 2, 25, 5)}, grid_mean, false},
     {"token_conv", 3, {SHAPE(3, 3, 4, 5), SHAPE(2, 5, 3), SHAPE(2, 5, 9)}, token_conv, false},
+    {"conv2d",
+     6,
+     {SHAPE(4, 2, 5, 4, 3), SHAPE(4, 2, 3, 3, 3), SHAPE(1, 2), SHAPE(4, 2, 1, 1, 3), SHAPE(4, 2, 3, 3, 2), SHAPE(4, 2, 1, 1, 2)},
+     conv2d,
+     false},
+    {"conv2d, one weight and two biases",
+     4,
+     {SHAPE(4, 2, 3, 4, 3), SHAPE(4, 2, 3, 3, 3), SHAPE(1, 2), SHAPE(1, 2)},
+     conv2d_shared_weight,
+     false},
     {"scale, add, activations", 2, {SHAPE(2, 5, 9), SHAPE(2, 5, 9)}, elementwise, false},
     {"add to itself", 1, {SHAPE(2, 5, 9)}, add_to_itself, false},
     {"add_broadcast", 3, {SHAPE(4, 3, 2, 4, 5), SHAPE(2, 4, 5), SHAPE(1, 5)}, add_broadcast, false},

@@ -1,3 +1,4 @@
+#include "kernels/conv/conv2d.h"
 #include "kernels/conv/token_conv.h"
 #include "tests/kernels/check.h"
 
@@ -66,7 +67,70 @@ static const check_case token_conv_cases[] = {
     {{3, 9, 7, 3, ILLEGAL | ACCUMULATE}},
 };
 
+/* ---- maps */
+enum { BIAS = 1, ADD_DX = 2, ADD_DWEIGHT = 4, ADD_DBIAS = 8, ADD_ALL = 14, ONLY_DX = 16, ONLY_WEIGHT = 32 };
+
+static xr_status conv2d(check_run *run) {
+  const int64_t flags = check_size(run, 7), kernel = check_size(run, 5);
+  const xr_dtype dtype = check_dtype(run);
+  xr_conv2d a = {.batch = check_size(run, 0),
+                 .height = check_size(run, 1),
+                 .width = check_size(run, 2),
+                 .in = check_size(run, 3),
+                 .out = check_size(run, 4),
+                 .kernel_height = kernel % 10,
+                 .kernel_width = kernel / 10 ? kernel / 10 : kernel,
+                 .stride = check_size(run, 6) / 10,
+                 .pad = check_size(run, 6) % 10,
+                 .dtype = dtype,
+                 .accumulate_dx = flags & ADD_DX,
+                 .accumulate_dweight = flags & ADD_DWEIGHT,
+                 .accumulate_dbias = flags & ADD_DBIAS};
+  const int64_t x = a.batch * a.height * a.width * a.in, weight = a.out * a.kernel_height * a.kernel_width * a.in;
+  const int64_t y = a.batch * xr_conv2d_out_height(&a) * xr_conv2d_out_width(&a) * a.out;
+  a.x = check_in(run, "x", dtype, x, CHECK_NORMAL);
+  a.weight = check_in(run, "weight", dtype, weight, CHECK_NORMAL);
+  if (flags & BIAS) a.bias = check_in(run, "bias", XR_F32, a.out, CHECK_NORMAL);
+  a.y = check_out(run, "y", dtype, y);
+  a.workspace = check_workspace(run, xr_conv2d_workspace(&a));
+  XR_TRY(CHECK_CALL(run, xr_conv2d_forward, &a));
+  a.y = NULL;
+  a.dy = check_in(run, "dy", dtype, y, CHECK_NORMAL);
+  if (!(flags & ONLY_WEIGHT)) a.dx = gradient(run, "dx", dtype, x, a.accumulate_dx);
+  if (!(flags & ONLY_DX)) a.dweight = gradient(run, "dweight", XR_F32, weight, a.accumulate_dweight);
+  if ((flags & BIAS) && !(flags & ONLY_DX)) a.dbias = gradient(run, "dbias", XR_F32, a.out, a.accumulate_dbias);
+  a.workspace = check_workspace(run, xr_conv2d_workspace(&a));
+  return CHECK_CALL(run, xr_conv2d_backward, &a);
+}
+
+/* kernel: height and, where it differs, ten times the width; stride_pad: ten times the stride, and the padding */
+static const check_case conv2d_cases[] = {
+    {{1, 1, 1, 1, 1, 1, 10, BIAS}, .golden = "single"},
+    {{2, 3, 3, 7, 9, 1, 10, BIAS}, .golden = "pointwise"},
+    {{2, 5, 4, 4, 5, 1, 20, 0}, .golden = "pointwise_stride"},
+    {{2, 4, 3, 5, 6, 3, 11, BIAS}, .golden = "three"},
+    {{2, 5, 6, 3, 5, 3, 21, 0}, .golden = "three_stride"},
+    {{1, 11, 7, 3, 3, 7, 23, 0}, .golden = "stem"},
+    {{1, 6, 11, 1, 5, 3, 11, BIAS}, .golden = "grey"},
+    {{2, 6, 5, 4, 3, 32, 10, BIAS}, .golden = "uneven"},
+    {{1, 2, 2, 17, 3, 3, 11, 0}, .golden = "wide"},
+    {{0, 4, 4, 3, 5, 3, 11, BIAS}},
+    {{0, 4, 4, 3, 5, 3, 11, BIAS | ADD_ALL}},
+    {{0, 4, 4, 3, 5, 1, 10, BIAS}},
+    {{17, 9, 5, 16, 24, 3, 11, BIAS | ADD_ALL}}, /* more images than runs of images */
+    {{35, 6, 5, 8, 10, 3, 21, BIAS | ADD_DX}},   /* runs of three, the last of two */
+    {{3, 9, 5, 16, 24, 3, 21, BIAS | ADD_DWEIGHT}},
+    {{3, 9, 5, 16, 24, 3, 11, BIAS | ADD_DBIAS}},
+    {{5, 6, 7, 12, 20, 1, 10, BIAS | ADD_ALL}},
+    {{5, 6, 7, 12, 20, 1, 20, ADD_ALL}},
+    {{3, 7, 6, 9, 8, 3, 11, BIAS | ONLY_DX}},
+    {{3, 7, 6, 9, 8, 3, 11, BIAS | ONLY_WEIGHT}},
+    {{2, 19, 10, 3, 64, 7, 23, 0}},
+    {{2, 6, 4, 65, 130, 3, 11, 0}},
+};
+
 static const check_op ops[] = {
+    {"conv2d", conv2d, "batch height width in out kernel stride_pad flags", CHECK_FLOATS, CHECK_CASES(conv2d_cases), .golden = "conv2d"},
     {"token_conv", token_conv, "batch tokens width taps flags", CHECK_FLOATS, CHECK_CASES(token_conv_cases), .golden = "token_conv"},
 };
 CHECK_OPS(ops)
