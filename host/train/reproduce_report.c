@@ -169,7 +169,7 @@ static void put_protocol(FILE *out, const xr_reproduction *r) {
   fputs("\n## Protocol\n\n", out);
   fprintf(out, "- Data: %s in %s, test split", c->data.dataset, c->data.root);
   if (run) fprintf(out, ": %s captions x %s images", xr_grouped(queries, run->result.queries), xr_grouped(gallery, run->result.gallery));
-  fputs(".\n- Text to image, cosine. R-k over all captions; mAP and mINP over captions with a right image.\n", out);
+  fputs(".\n- Text to image, by the score of the method. R-k over all captions; mAP and mINP over captions with a right image.\n", out);
   fprintf(out, "- Equal scores: %s", c->eval.ties);
   if (run) fprintf(out, "; %s right images tie with a wrong one", xr_grouped(ties, run->result.ties_at_positives));
   fputs(".\n", out);
