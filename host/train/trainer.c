@@ -340,9 +340,10 @@ static xr_status run_epochs(training *t) {
     XR_TRY(run_epoch(t));
     if (stop_asked(t) || t->at.batch) break;
     const bool last = t->at.epoch == c->train.epochs;
+    const double pause = xr_seconds();
     if (last || (c->eval.every && t->at.epoch % c->eval.every == 0)) XR_TRY(select_best(t));
     if (last || t->at.epoch % c->train.checkpoint_every_epochs == 0) XR_TRY(save_checkpoint(t));
-    t->last_log_seconds = xr_seconds(); /* the evaluation is not part of the rate */
+    t->last_log_seconds += xr_seconds() - pause; /* no part of the rate */
   }
   if (t->at.batch) XR_TRY(save_checkpoint(t)); /* stopped within an epoch */
   return XR_OK;

@@ -68,6 +68,23 @@ train low train.peak_tflop_per_second=1e-6 train.peak_gb_per_second=1e-3
 ! grep -q 'as fast as the measured peak' low.log || fail "a given peak was raised"
 grep -qE '[0-9]{3,} % of peak  ' low.log || { cat low.log; fail "no share above 100 %"; }
 
+# lines that span the end of an epoch: their steps' time counts whole, the evaluation's and the checkpoint's not at all
+train spanning "${given[@]}" train.epochs=4 train.max_steps=0 train.log_every=16 eval.every=1
+awk '
+  function value(key) {
+    match($0, "\"" key "\": *[-0-9.e+]*")
+    return substr($0, RSTART + length(key) + 3, RLENGTH - length(key) - 3) + 0
+  }
+  /"kind": *"step"/ {
+    step = value("step")
+    each = 8 / value("images_per_second")
+    if (value("epoch") == epoch) { if (!least || each < least) least = each }
+    else { spans++; if (!shortest || each < shortest) shortest = each }
+    epoch = value("epoch")
+  }
+  END { print spans " lines span epochs; seconds of a step there " shortest ", elsewhere " least; exit spans < 3 || shortest < least / 3 }
+' spanning/metrics.jsonl || fail "the rate where an epoch ends"
+
 # a device without room for the measurement: training goes on and says so
 if [[ $("$XREID" info) == *"emulated device"* ]]; then
   EMU_MEMORY_MIB=40 "$XREID" train "$config" "${small[@]}" train.epochs=1 train.max_steps=2 --device cuda --out cramped >/dev/null 2>cramped.log ||
