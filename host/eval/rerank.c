@@ -123,15 +123,12 @@ static xr_status start_rows(sparse *to, int64_t rows) {
 /* One pass over all rows: counts them, or writes them. */
 static bool make_pass(const xr_reranker *r, row_maker make, bool write, sparse *to) {
   bool complete = true;
-#pragma omp parallel
+#pragma omp parallel reduction(&& : complete)
   {
     const size_t n = (size_t)r->count;
     scratch s = {.stamp = calloc(n, sizeof *s.stamp), .sum = calloc(n, sizeof *s.sum), .list = malloc(n * sizeof *s.list)};
     const bool ready = s.stamp && s.sum && s.list;
-    if (!ready) {
-#pragma omp atomic write
-      complete = false;
-    }
+    complete = complete && ready;
 #pragma omp for schedule(static)
     for (int64_t i = 0; i < r->count; i++) {
       if (!ready) continue;
