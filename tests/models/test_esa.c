@@ -6,10 +6,7 @@
 
 #include "host/base/memory.h"
 #include "host/base/random.h"
-#include "host/eval/task.h"
-#include "host/train/model.h"
-
-enum { BATCH = 6, CLASSES = 5, VOCABULARY = 600, CONTEXT = 9 };
+#include "tests/support/method_step.h"
 
 static const char *const tiny[] = {"method=esa",     "model.preset=tiny", "image.height=32", "image.width=32", "vision.layers=2",
                                    "text.layers=2",  "vision.width=16",   "vision.heads=2",  "text.width=16",  "text.heads=2",
@@ -17,86 +14,9 @@ static const char *const tiny[] = {"method=esa",     "model.preset=tiny", "image
                                    "esa.set_size=3", "sampler.batch=6",   "image.patch=16",  "image.stride=16"};
 enum { TINY = sizeof tiny / sizeof *tiny, MORE = 6 };
 
-typedef struct {
-  xr_config *config;
-  xr_parameters *parameters;
-  xr_graph *graph;
-  xr_training_graph model;
-  xr_plan *plan;
-  xr_executor *executor;
-} fixture;
+static xr_config *load(const char *const more[MORE]) { return method_config(tiny, TINY, more, MORE); }
 
-static xr_config *load(const char *const more[MORE]) {
-  const char *all[TINY + MORE];
-  size_t count = TINY;
-  memcpy(all, tiny, sizeof tiny);
-  for (int i = 0; i < MORE && more[i]; i++) all[count++] = more[i];
-  xr_config *config;
-  cr_assert(xr_config_load(&config, NULL, all, count) == XR_OK, "%s", xr_message());
-  return config;
-}
-
-static fixture make(const char *const more[MORE], xr_backend backend) {
-  fixture f = {.config = load(more), .parameters = xr_parameters_new()};
-  const xr_dtype compute = f.config->model.precision == XR_CONFIG_BF16 ? XR_BF16 : XR_F32;
-  const xr_model_context context = {.config = f.config, .batch = BATCH, .classes = CLASSES, .vocabulary = VOCABULARY};
-  f.graph = xr_graph_new(f.parameters, (xr_graph_options){.name = "train", .compute = compute, .training = true});
-  xr_method_of(f.config)->train(f.graph, &context, &f.model);
-  cr_assert(xr_graph_status(f.graph) == XR_OK, "%s", xr_message());
-  cr_assert(xr_plan_new(&f.plan, f.graph, f.model.total, (xr_plan_options){.backend = backend}) == XR_OK, "%s", xr_message());
-  cr_assert(xr_plan_check(f.plan) == XR_OK, "%s", xr_message());
-  const xr_parameter_options options = {.seed = 5, .compute = compute, .training = true, .backend = backend};
-  cr_assert(xr_parameters_allocate(f.parameters, options) == XR_OK, "%s", xr_message());
-  cr_assert(xr_executor_new(&f.executor, f.plan, (xr_executor_options){.check_finite = true, .poison = true}) == XR_OK, "%s", xr_message());
-  return f;
-}
-
-static void drop(fixture *f) {
-  xr_executor_free(f->executor);
-  xr_plan_free(f->plan);
-  xr_graph_free(f->graph);
-  xr_parameters_free(f->parameters);
-  xr_config_free(f->config);
-}
-
-static int32_t *input(const fixture *f, xr_var v) {
-  if (!v.id) return NULL;
-  int32_t *to = xr_executor_input(f->executor, v);
-  cr_assert(to, "%s", xr_message());
-  return to;
-}
-
-static void fill(int32_t *to, const int32_t *values, int count) {
-  if (to) memcpy(to, values, (size_t)count * sizeof *to);
-}
-
-/* Captions of 0 to 5 words. */
-static void feed(const fixture *f, const int32_t identity[BATCH], const int32_t image[BATCH]) {
-  xr_random r = xr_random_start(1, 1);
-  int32_t ids[BATCH * CONTEXT], length[BATCH], end[BATCH], words[BATCH];
-  uint8_t *pixels = (uint8_t *)input(f, f->model.pixels);
-  for (int64_t i = 0; i < xr_elements(xr_shape_of(f->graph, f->model.pixels)); i++) pixels[i] = (uint8_t)xr_random_below(&r, 256);
-  for (int i = 0; i < BATCH * CONTEXT; i++) ids[i] = (int32_t)xr_random_below(&r, VOCABULARY);
-  for (int i = 0; i < BATCH; i++) {
-    length[i] = 2 + i;
-    end[i] = length[i] - 1;
-    words[i] = length[i] - f->model.words_without;
-  }
-  memset(input(f, f->model.decisions), 0, BATCH * sizeof(xr_augment_decision));
-  fill(input(f, f->model.ids), ids, BATCH * CONTEXT);
-  fill(input(f, f->model.masked_ids), ids, BATCH * CONTEXT);
-  fill(input(f, f->model.end), end, BATCH);
-  fill(input(f, f->model.length), length, BATCH);
-  fill(input(f, f->model.words), words, BATCH);
-  fill(input(f, f->model.identity), identity, BATCH);
-  fill(input(f, f->model.image), image, BATCH);
-  int32_t *index = input(f, f->model.mask_index), *label = input(f, f->model.mask_label);
-  const int64_t rows = index ? xr_elements(xr_shape_of(f->graph, f->model.mask_index)) : 0;
-  for (int64_t i = 0; i < rows; i++) {
-    index[i] = i < BATCH ? (int32_t)i * CONTEXT + 1 : -1;
-    label[i] = i < BATCH ? ids[index[i]] : -1;
-  }
-}
+static fixture make(const char *const more[MORE], xr_backend backend) { return method_step_new(load(more), backend, 2); }
 
 static float value(const fixture *f, xr_var v) { return *(const float *)xr_executor_value(f->executor, v); }
 
@@ -109,7 +29,7 @@ static float term(const fixture *f, const char *name) {
 
 /* One step; its total. Every value and gradient in it is finite. */
 static float step(const fixture *f, const int32_t identity[BATCH], const int32_t image[BATCH]) {
-  feed(f, identity, image);
+  method_step_feed(f, identity, image);
   cr_assert(xr_executor_step(f->executor, (xr_seed){3, 7}) == XR_OK, "%s", xr_message());
   cr_assert(xr_executor_wait(f->executor) == XR_OK, "%s", xr_message());
   for (int i = 0; i < f->model.losses; i++) {
@@ -159,7 +79,7 @@ static void try_all(xr_backend backend) {
   for (int i = 0; i < CHOICES; i++) {
     fixture f = make(choices[i], backend);
     step(&f, mixed, images);
-    drop(&f);
+    method_step_free(&f);
   }
 }
 
@@ -173,7 +93,7 @@ Test(esa, batches_of_single_samples_of_one_person_and_of_one_image) {
     step(&f, together, images);
     step(&f, together, one_image);
     if (f.config->loss.asm_.weight > 0 && f.config->loss.asm_.kind != XR_CONFIG_ASM_ASMR) cr_assert_eq(term(&f, "asm"), 0);
-    drop(&f);
+    method_step_free(&f);
   }
 }
 
@@ -183,7 +103,7 @@ Test(esa, sets_that_nobody_wants_are_not_made) {
   cr_assert_eq(f.model.losses, 2);
   cr_assert(!f.model.words.id && !f.model.set_cosine.id);
   for (int i = 0; i < xr_parameter_count(f.parameters); i++) cr_assert(strncmp(xr_parameter_at(f.parameters, i)->name, "esa", 3) != 0);
-  drop(&f);
+  method_step_free(&f);
 }
 
 /* ---- the gradient of the whole graph, by differences along drawn directions */
@@ -246,7 +166,7 @@ Test(esa, gradient_of_the_whole_graph_by_differences) {
     }
     xr_block_free(saved);
     xr_block_free(direction);
-    drop(&f);
+    method_step_free(&f);
   }
 }
 
@@ -271,7 +191,7 @@ Test(esa, losses_fall_and_sets_stay_apart) {
     cr_assert(after < 0.5f * before, "%s: the total goes from %g to %g", choices[i][0], (double)before, (double)after);
     cr_assert(term(&f, "asm") < asm_before, "%s: asm goes from %g to %g", choices[i][0], (double)asm_before, (double)term(&f, "asm"));
     if (i == 0) cr_assert_lt(value(&f, f.model.set_cosine), 0.95f); /* of slots, which compete; the others may collapse */
-    drop(&f);
+    method_step_free(&f);
   }
 }
 
